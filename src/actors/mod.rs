@@ -1,0 +1,1 @@
+//! The registry of actors and the matcher that finds them in a text.

@@ -1,0 +1,92 @@
+//! What goes in: one shape of a document, the same in a REST body, a JSONL file and Python.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// A text to judge, with optional identity, language and actors.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Document {
+    /// The caller's name for the document, repeated in the prediction.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// The text, UTF-8, as the author wrote it or as it was pasted from a page.
+    pub text: String,
+    /// ISO 639-1 code of the language; identified from the text when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub language: Option<String>,
+    /// The actors to judge: exactly these, each answered even when the text never names it.
+    /// When absent, the actors of the registry that the text names are judged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub actors: Option<Vec<ActorSpec>>,
+}
+
+/// An actor that the caller names.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ActorSpec {
+    /// Identifier, repeated in the prediction; an id of the registry brings that entry's
+    /// names along when `names` is empty.
+    pub id: String,
+    /// Names and aliases under which the text may mention the actor.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub names: Vec<String>,
+    /// Where the text mentions the actor, as `[start, end)` pairs in the request's offset
+    /// unit, when the caller knows better than the matcher.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spans: Option<Vec<[usize; 2]>>,
+}
+
+/// The unit in which spans are counted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum OffsetUnit {
+    /// Unicode scalar values, as Python counts.
+    #[default]
+    Char,
+    /// Bytes of the UTF-8 text, as Rust and Go count.
+    Byte,
+    /// UTF-16 code units, as JavaScript and Java count.
+    Utf16,
+}
+
+/// What the caller may choose about a prediction. Every field has a default.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Options {
+    /// Unit of every span in the request and the answer.
+    pub offset_unit: OffsetUnit,
+    /// How many evidence sentences an actor gets at the most (0 to 50).
+    pub max_evidence: usize,
+    /// Judge only these actors of the registry; ignored for documents that bring their own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub restrict_to: Option<Vec<String>>,
+    /// ISO 639-1 code of the language of topic labels and actor names; the document's own
+    /// language when absent, English where a name is missing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub label_language: Option<String>,
+    /// Report topics of at least this probability (0 to 1); the model's own threshold when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub topic_threshold: Option<f32>,
+    /// Abstain below this probability of the best stance (0 to 1); the model's own threshold
+    /// when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stance_threshold: Option<f32>,
+    /// Set menus, comment forms and repeated headings of pasted web pages aside.
+    pub clean: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            offset_unit: OffsetUnit::Char,
+            max_evidence: 3,
+            restrict_to: None,
+            label_language: None,
+            topic_threshold: None,
+            stance_threshold: None,
+            clean: true,
+        }
+    }
+}

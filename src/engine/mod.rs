@@ -1,0 +1,1 @@
+//! Queue and batching between many callers and one encoder.

@@ -1,0 +1,1 @@
+//! Small trained heads that read topics and stances off token states.

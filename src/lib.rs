@@ -1,0 +1,17 @@
+//! Topics, actors, and the author's stance toward each, in any language.
+//!
+//! Data flows one way: [`document`] → [`text`] → [`actors`] → [`encoder`] → [`heads`] →
+//! [`predict`] → [`engine`] → [`server`] and [`cli`]. No module reaches back up.
+
+pub mod actors;
+pub mod cli;
+pub mod document;
+pub mod encoder;
+pub mod engine;
+pub mod error;
+pub mod heads;
+pub mod model;
+pub mod predict;
+pub mod prediction;
+pub mod server;
+pub mod text;

@@ -1,0 +1,2 @@
+//! stance
+fn main() {}
