@@ -91,15 +91,20 @@ pub struct StanceProbabilities {
 impl StanceProbabilities {
     /// From probabilities in the order of [`Stance::ALL`].
     pub const fn from_array([favor, against, neutral]: [f32; 3]) -> Self {
-        Self { favor, against, neutral }
+        Self {
+            favor,
+            against,
+            neutral,
+        }
     }
 
     /// The most probable stance and its probability.
     pub fn best(&self) -> (Stance, f32) {
         let mut best = (Stance::Favor, self.favor);
-        for (stance, probability) in
-            [(Stance::Against, self.against), (Stance::Neutral, self.neutral)]
-        {
+        for (stance, probability) in [
+            (Stance::Against, self.against),
+            (Stance::Neutral, self.neutral),
+        ] {
             if probability > best.1 {
                 best = (stance, probability);
             }

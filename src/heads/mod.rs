@@ -1,1 +1,85 @@
 //! Small trained heads that read topics and stances off token states.
+//!
+//! One encoder pass per window serves any number of actors: [`stance`] asks each window's
+//! states once per actor, [`topic`] reads the pooled document vector, [`calibration`] turns
+//! logits into probabilities that mean what they say.
+
+pub mod calibration;
+mod layout;
+pub mod stance;
+pub mod topic;
+
+use candle_core::{Result, Tensor};
+use candle_nn::VarBuilder;
+use serde::{Deserialize, Serialize};
+
+use crate::encoder::{TokenStates, ops};
+
+/// `stance.json`: how the heads of a model folder are built and read.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HeadsConfig {
+    /// Version of this file's form.
+    pub schema: u32,
+    /// Longest window in tokens, special tokens included.
+    pub window_tokens: usize,
+    /// Most tokens that consecutive windows share.
+    pub window_overlap: usize,
+    /// IPTC Media Topics codes in the order of the topic head's logits.
+    pub topics: Vec<String>,
+    /// Attention heads of the stance head; they divide the encoder's width.
+    pub attention_heads: usize,
+    /// Width of the heads' inner layers.
+    pub inner: usize,
+    /// Temperatures and thresholds.
+    pub calibration: calibration::Calibration,
+}
+
+/// Weight and bias of a dense layer, `[out, in]` and `[out]`.
+#[derive(Debug, Clone)]
+struct Dense {
+    weight: Tensor,
+    bias: Tensor,
+}
+
+impl Dense {
+    fn load(vb: &VarBuilder, inputs: usize, outputs: usize) -> Result<Self> {
+        Ok(Self {
+            weight: vb.get((outputs, inputs), "weight")?,
+            bias: vb.get(outputs, "bias")?,
+        })
+    }
+
+    /// Applies the layer to the last dimension of `x`, whatever stands before it.
+    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let dims = x.dims();
+        let (rows, inputs) = (x.elem_count() / dims[dims.len() - 1], dims[dims.len() - 1]);
+        let y = ops::linear(&x.reshape((rows, inputs))?, &self.weight, &self.bias)?;
+        let mut shape = dims.to_vec();
+        if let Some(last) = shape.last_mut() {
+            *last = self.bias.elem_count();
+        }
+        y.reshape(shape)
+    }
+}
+
+/// Names and shapes of every tensor that the heads need, for training to create and for
+/// loading to check.
+pub fn tensor_shapes(config: &HeadsConfig, hidden: usize) -> Vec<(String, Vec<usize>)> {
+    let mut shapes = stance::tensor_shapes(config, hidden);
+    shapes.extend(topic::tensor_shapes(config, hidden));
+    shapes
+}
+
+/// Mean of the states of each sequence, special tokens included, `[sequences, hidden]`: the
+/// pooling of sentence-transformers (Reimers & Gurevych 2019, arXiv 1908.10084).
+pub fn mean_pool(states: &TokenStates) -> Result<Tensor> {
+    let (total, _) = states.states.dims2()?;
+    let sequences = states.sequences();
+    let mut weights = vec![0.0f32; sequences * total];
+    for i in 0..sequences {
+        let (start, end) = (states.offsets[i], states.offsets[i + 1]);
+        weights[i * total + start..i * total + end].fill(1.0 / (end - start) as f32);
+    }
+    Tensor::from_vec(weights, (sequences, total), states.states.device())?.matmul(&states.states)
+}

@@ -1,0 +1,115 @@
+//! GELU with the exact error function (Hendrycks & Gimpel 2016, arXiv 1606.08415), as BERT
+//! uses it; erf by Abramowitz & Stegun 7.1.26 (absolute error below 1.5e-7).
+
+use candle_core::{CpuStorage, CustomOp1, CustomOp2, Layout, Result, Shape, Tensor};
+
+use super::rows::{exp, f32_slice, for_each_row};
+
+/// Values per row of the flat view: any width does, this one keeps tasks even.
+const CHUNK: usize = 256;
+
+#[inline]
+fn erf_parts(x: f32) -> (f32, f32) {
+    let z = x * std::f32::consts::FRAC_1_SQRT_2;
+    let a = z.abs();
+    let t = 1.0 / (1.0 + 0.327_591_1 * a);
+    let p = 1.061_405_4;
+    let p = p * t - 1.453_152;
+    let p = p * t + 1.421_413_8;
+    let p = p * t - 0.284_496_72;
+    let p = p * t + 0.254_829_6;
+    let e = exp(-a * a);
+    ((1.0 - p * t * e).copysign(z), e)
+}
+
+#[inline]
+fn value(x: f32) -> f32 {
+    0.5 * x * (1.0 + erf_parts(x).0)
+}
+
+#[inline]
+fn derivative(x: f32) -> f32 {
+    // Φ(x) + x φ(x), φ(x) = exp(-x²/2) / √(2π)
+    const INV_SQRT_2PI: f32 = 0.398_942_3;
+    let (erf, e) = erf_parts(x);
+    0.5 * (1.0 + erf) + x * INV_SQRT_2PI * e
+}
+
+fn map(x: &[f32], f: impl Fn(usize, f32) -> f32 + Sync) -> Vec<f32> {
+    let mut out = vec![0.0; x.len()];
+    let whole = x.len() / CHUNK * CHUNK;
+    let (head, tail) = out.split_at_mut(whole);
+    for_each_row(head, CHUNK, |r, row| {
+        let base = r * CHUNK;
+        for (i, (o, x)) in row.iter_mut().zip(&x[base..base + CHUNK]).enumerate() {
+            *o = f(base + i, *x);
+        }
+    });
+    for (i, o) in tail.iter_mut().enumerate() {
+        *o = f(whole + i, x[whole + i]);
+    }
+    out
+}
+
+struct Gelu;
+struct GeluGrad;
+
+impl CustomOp1 for Gelu {
+    fn name(&self) -> &'static str {
+        "gelu"
+    }
+
+    fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        let x = f32_slice(x, layout, "gelu x")?;
+        Ok((
+            CpuStorage::F32(map(x, |_, x| value(x))),
+            layout.shape().clone(),
+        ))
+    }
+
+    fn bwd(&self, x: &Tensor, _res: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
+        Ok(Some(x.apply_op2_no_bwd(&grad.contiguous()?, &GeluGrad)?))
+    }
+}
+
+impl CustomOp2 for GeluGrad {
+    fn name(&self) -> &'static str {
+        "gelu-grad"
+    }
+
+    fn cpu_fwd(
+        &self,
+        x: &CpuStorage,
+        x_layout: &Layout,
+        grad: &CpuStorage,
+        grad_layout: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        let x = f32_slice(x, x_layout, "gelu x")?;
+        let grad = f32_slice(grad, grad_layout, "gelu grad")?;
+        Ok((
+            CpuStorage::F32(map(x, |i, x| grad[i] * derivative(x))),
+            x_layout.shape().clone(),
+        ))
+    }
+}
+
+/// Exact GELU of every value of `x`.
+pub fn gelu(x: &Tensor) -> Result<Tensor> {
+    if x.device().is_cpu() && x.is_contiguous() && x.dtype() == candle_core::DType::F32 {
+        x.apply_op1(Gelu)
+    } else {
+        x.gelu_erf()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{assert_same, values};
+    use super::gelu;
+
+    #[test]
+    fn same_as_candle() -> candle_core::Result<()> {
+        let x = (values(&[3, 301], 5)? * 6.0)?;
+        assert_same(&[x], |t| gelu(&t[0]), |t| t[0].gelu_erf(), 2e-6)
+    }
+}

@@ -1,0 +1,130 @@
+//! Turning logits into probabilities that mean what they say: temperature scaling (Guo et al.
+//! 2017, arXiv 1706.04599) and the thresholds below which the model does not commit.
+
+use serde::{Deserialize, Serialize};
+
+use super::stance::CLASSES;
+
+/// Temperatures and thresholds, chosen on validation data.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Calibration {
+    /// Stance logits are divided by this before the softmax.
+    pub stance_temperature: f32,
+    /// The model abstains when the best stance is less probable than this.
+    pub stance_threshold: f32,
+    /// Topic logits are divided by this before the sigmoid.
+    pub topic_temperature: f32,
+    /// Topics below this probability are not reported.
+    pub topic_threshold: f32,
+}
+
+impl Default for Calibration {
+    fn default() -> Self {
+        Self {
+            stance_temperature: 1.0,
+            stance_threshold: 0.5,
+            topic_temperature: 1.0,
+            topic_threshold: 0.5,
+        }
+    }
+}
+
+impl Calibration {
+    /// Probabilities of favor, against and neutral.
+    pub fn stance(&self, logits: [f32; CLASSES]) -> [f32; CLASSES] {
+        softmax(logits.map(|x| x / self.stance_temperature))
+    }
+
+    /// Probability of a topic.
+    pub fn topic(&self, logit: f32) -> f32 {
+        1.0 / (1.0 + (-logit / self.topic_temperature).exp())
+    }
+}
+
+/// Softmax of a few logits, stable for large ones.
+pub fn softmax<const N: usize>(logits: [f32; N]) -> [f32; N] {
+    let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let weights = logits.map(|x| (x - max).exp());
+    let sum: f32 = weights.iter().sum();
+    weights.map(|w| w / sum)
+}
+
+/// The temperature that gives the least negative log-likelihood of `labels` (class indices)
+/// under `softmax(logits / T)`, by golden-section search over `ln T` in [ln 0.05, ln 20]; the
+/// likelihood is convex in `1 / T`, so the minimum found is the only one.
+pub fn fit_temperature(logits: &[[f32; CLASSES]], labels: &[usize]) -> f32 {
+    let loss = |log_t: f64| -> f64 {
+        let t = log_t.exp() as f32;
+        logits
+            .iter()
+            .zip(labels)
+            .map(|(l, &y)| -f64::from(softmax(l.map(|x| x / t))[y].max(1e-12)).ln())
+            .sum()
+    };
+    golden_section(loss, 0.05f64.ln(), 20f64.ln()).exp() as f32
+}
+
+/// The temperature of a sigmoid head: as [`fit_temperature`], for `(logit, label)` pairs.
+pub fn fit_sigmoid_temperature(pairs: &[(f32, bool)]) -> f32 {
+    let loss = |log_t: f64| -> f64 {
+        let t = log_t.exp();
+        pairs
+            .iter()
+            .map(|&(logit, label)| {
+                let z = f64::from(logit) / t * if label { -1.0 } else { 1.0 };
+                // ln(1 + e^z), stable for large z
+                z.max(0.0) + (-z.abs()).exp().ln_1p()
+            })
+            .sum()
+    };
+    golden_section(loss, 0.05f64.ln(), 20f64.ln()).exp() as f32
+}
+
+fn golden_section(f: impl Fn(f64) -> f64, mut low: f64, mut high: f64) -> f64 {
+    let ratio = (5f64.sqrt() - 1.0) / 2.0;
+    let (mut a, mut b) = (high - ratio * (high - low), low + ratio * (high - low));
+    let (mut fa, mut fb) = (f(a), f(b));
+    while high - low > 1e-4 {
+        if fa < fb {
+            (high, b, fb) = (b, a, fa);
+            a = high - ratio * (high - low);
+            fa = f(a);
+        } else {
+            (low, a, fa) = (a, b, fb);
+            b = low + ratio * (high - low);
+            fb = f(b);
+        }
+    }
+    f64::midpoint(low, high)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{fit_sigmoid_temperature, fit_temperature, softmax};
+
+    #[test]
+    fn softmax_is_stable() {
+        let p = softmax([1000.0, 1000.0, -1000.0]);
+        assert!((p[0] - 0.5).abs() < 1e-6 && p[2] < 1e-6);
+    }
+
+    #[test]
+    fn temperature_of_overconfident_logits_is_found() {
+        // Right in 75 of 100, but with logits that claim over 99 %: the margin that states 75 %
+        // with two other classes is ln(0.75 / 0.125), so T = 8 / ln 6.
+        let logits = vec![[8.0, 0.0, 0.0]; 100];
+        let labels: Vec<usize> = (0..100)
+            .map(|i| if i % 4 != 0 { 0 } else { 1 + i / 4 % 2 })
+            .collect();
+        let t = fit_temperature(&logits, &labels);
+        assert!((t - 8.0 / 6f32.ln()).abs() < 0.1, "{t}");
+    }
+
+    #[test]
+    fn sigmoid_temperature_is_found() {
+        let pairs: Vec<(f32, bool)> = (0..100).map(|i| (6.0, i % 5 != 0)).collect();
+        let t = fit_sigmoid_temperature(&pairs);
+        assert!((t - 6.0 / 4f32.ln()).abs() < 0.1, "{t}");
+    }
+}

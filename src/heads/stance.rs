@@ -1,0 +1,213 @@
+//! The author's stance toward an actor, read off the token states of a window.
+//!
+//! Each query is an actor in a window: the mean state of its mention tokens, or the encoding of
+//! its name where the window does not mention it. It attends over the window's states with a
+//! learned bias for the signed distance to the nearest mention (as relative position biases do,
+//! Raffel et al. 2020, arXiv 1910.10683); a small MLP gives favor / against / neutral. A gate
+//! per window weighs the windows of a document against each other.
+
+use std::ops::Range;
+
+use candle_core::{D, Result, Tensor};
+use candle_nn::VarBuilder;
+
+use super::layout::{Blocks, DISTANCE_BUCKETS};
+use super::{Dense, HeadsConfig};
+use crate::encoder::{TokenStates, ops};
+
+/// Number of classes, in the order of [`crate::prediction::Stance::ALL`].
+pub const CLASSES: usize = 3;
+
+/// One question to one window: what is the stance toward this actor?
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Query {
+    /// Which sequence of the batch.
+    pub sequence: usize,
+    /// Token ranges of the actor's mentions, counted in the sequence with its special tokens.
+    pub mentions: Vec<Range<usize>>,
+    /// Tokens that may be attended: the whole window, or one sentence of it.
+    pub scope: Range<usize>,
+    /// Row of the encoded names, for an actor that the scope does not mention.
+    pub name: Option<usize>,
+}
+
+impl Query {
+    /// How many tokens `j` stands after (negative: before) the nearest mention.
+    pub(super) fn distance(&self, j: usize) -> Option<i64> {
+        let j = j as i64;
+        self.mentions
+            .iter()
+            .map(|m| {
+                let (start, last) = (m.start as i64, m.end as i64 - 1);
+                if j < start {
+                    j - start
+                } else {
+                    (j - last).max(0)
+                }
+            })
+            .min_by_key(|d| d.abs())
+    }
+}
+
+/// What the head says of each query.
+#[derive(Debug, Clone)]
+pub struct StanceLogits {
+    /// `[queries, 3]`, in the order of [`crate::prediction::Stance::ALL`].
+    pub logits: Tensor,
+    /// `[queries]`: how much a window counts among the windows of its document.
+    pub gates: Tensor,
+}
+
+/// The stance head.
+pub struct StanceHead {
+    query: Dense,
+    key: Dense,
+    value: Dense,
+    distance: Tensor,
+    named: Tensor,
+    mix: Dense,
+    inner: Dense,
+    output: Dense,
+    gate: Dense,
+    heads: usize,
+}
+
+/// Names and shapes of the head's tensors.
+pub fn tensor_shapes(config: &HeadsConfig, hidden: usize) -> Vec<(String, Vec<usize>)> {
+    let inner = config.inner;
+    let mut shapes = vec![
+        (
+            "stance.distance".into(),
+            vec![DISTANCE_BUCKETS, config.attention_heads],
+        ),
+        ("stance.named".into(), vec![2, hidden]),
+    ];
+    for (name, inputs, outputs) in [
+        ("query", hidden, hidden),
+        ("key", hidden, hidden),
+        ("value", hidden, hidden),
+        ("mix", 4 * hidden, inner),
+        ("inner", inner, inner),
+        ("output", inner, CLASSES),
+        ("gate", inner, 1),
+    ] {
+        shapes.push((format!("stance.{name}.weight"), vec![outputs, inputs]));
+        shapes.push((format!("stance.{name}.bias"), vec![outputs]));
+    }
+    shapes
+}
+
+impl StanceHead {
+    /// Loads the head; `vb` stands at the root of `heads.safetensors`.
+    ///
+    /// # Errors
+    /// When a tensor is missing or has another shape than [`tensor_shapes`] says.
+    pub fn load(vb: &VarBuilder, config: &HeadsConfig, hidden: usize) -> Result<Self> {
+        let vb = vb.pp("stance");
+        let dense = |name: &str, i: usize, o: usize| Dense::load(&vb.pp(name), i, o);
+        Ok(Self {
+            query: dense("query", hidden, hidden)?,
+            key: dense("key", hidden, hidden)?,
+            value: dense("value", hidden, hidden)?,
+            distance: vb.get((DISTANCE_BUCKETS, config.attention_heads), "distance")?,
+            named: vb.get((2, hidden), "named")?,
+            mix: dense("mix", 4 * hidden, config.inner)?,
+            inner: dense("inner", config.inner, config.inner)?,
+            output: dense("output", config.inner, CLASSES)?,
+            gate: dense("gate", config.inner, 1)?,
+            heads: config.attention_heads,
+        })
+    }
+
+    /// Answers `queries` about `states`, in their order.
+    ///
+    /// `names` is `[names, hidden]`, the pooled encodings of actor names that
+    /// [`Query::name`] points into. `drop` is applied to the head's inner features, for
+    /// training; pass the identity to read.
+    ///
+    /// # Errors
+    /// When a query points outside its window, or the device fails.
+    pub fn forward(
+        &self,
+        states: &TokenStates,
+        names: Option<&Tensor>,
+        queries: &[Query],
+        drop: &dyn Fn(&Tensor) -> Result<Tensor>,
+    ) -> Result<StanceLogits> {
+        let device = states.states.device();
+        let (_, hidden) = states.states.dims2()?;
+        let blocks = Blocks::new(states, queries, device)?;
+        let (b, q, l) = blocks.dims;
+        let (heads, dim) = (self.heads, hidden / self.heads);
+        let padded = |x: &Tensor| x.index_select(&blocks.gather, 0)?.reshape((b, l, hidden));
+        let tokens = padded(&states.states)?;
+
+        let zero = Tensor::zeros((1, hidden), tokens.dtype(), device)?;
+        let table = match names {
+            Some(names) => Tensor::cat(&[&zero, names], 0)?,
+            None => zero,
+        };
+        let name = table.index_select(&blocks.names, 0)?;
+        let named = self.named.index_select(&blocks.names.minimum(1u32)?, 0)?;
+        let target =
+            (blocks.mention.matmul(&tokens)? + (name + named)?.reshape((b, q, hidden))?)?;
+
+        let split =
+            |x: &Tensor, n: usize| x.reshape((b, n, heads, dim))?.transpose(1, 2)?.contiguous();
+        let query = split(&(self.query.forward(&target)? / (dim as f64).sqrt())?, q)?;
+        let key = split(&padded(&self.key.forward(&states.states)?)?, l)?;
+        let value = split(&padded(&self.value.forward(&states.states)?)?, l)?;
+        let bias = self
+            .distance
+            .index_select(&blocks.buckets, 0)?
+            .reshape((b, q, l, heads))?
+            .permute((0, 3, 1, 2))?;
+        let scores = (query.matmul(&key.transpose(2, 3)?.contiguous()?)? + bias)?;
+        let scores = scores.broadcast_add(&blocks.mask)?;
+        let max = scores.max_keepdim(D::Minus1)?.detach();
+        let weights = scores.broadcast_sub(&max)?.exp()?;
+        let probs = weights.broadcast_div(&weights.sum_keepdim(D::Minus1)?)?;
+        let context = probs
+            .matmul(&value)?
+            .transpose(1, 2)?
+            .reshape((b, q, hidden))?;
+
+        let scope = blocks.scope.matmul(&tokens)?;
+        let product = (&target * &context)?;
+        let features = Tensor::cat(&[&target, &context, &scope, &product], 2)?;
+        let features = features
+            .reshape((b * q, 4 * hidden))?
+            .index_select(&blocks.scatter, 0)?;
+        let inner = drop(&ops::gelu(&self.mix.forward(&features)?)?)?;
+        let inner = (&inner + ops::gelu(&self.inner.forward(&inner)?)?)?;
+        Ok(StanceLogits {
+            logits: self.output.forward(&inner)?,
+            gates: self.gate.forward(&inner)?.squeeze(1)?,
+        })
+    }
+}
+
+/// Combines windows into documents: the logits of each group are the mean of its queries'
+/// logits, weighted by the softmax of their gates. Gives `[groups, 3]`.
+///
+/// `groups[i]` lists the queries of document-and-actor pair `i`; none may be empty.
+///
+/// # Errors
+/// When the device fails.
+pub fn combine(answers: &StanceLogits, groups: &[Vec<usize>]) -> Result<Tensor> {
+    let device = answers.logits.device();
+    let queries = answers.gates.dim(0)?;
+    let mut mask = vec![-1e9f32; groups.len() * queries];
+    for (g, members) in groups.iter().enumerate() {
+        for &m in members {
+            mask[g * queries + m] = 0.0;
+        }
+    }
+    let mask = Tensor::from_vec(mask, (groups.len(), queries), device)?;
+    let scores = mask.broadcast_add(&answers.gates.unsqueeze(0)?)?;
+    let max = scores.max_keepdim(D::Minus1)?.detach();
+    let weights = scores.broadcast_sub(&max)?.exp()?;
+    weights
+        .broadcast_div(&weights.sum_keepdim(D::Minus1)?)?
+        .matmul(&answers.logits)
+}
