@@ -1,2 +1,3 @@
-//! eval
+//! `stance-eval`: how good a stance model is.
+
 fn main() {}

@@ -1,0 +1,4 @@
+//! Measures how good a stance model is: the same code path as users, the metrics of the
+//! field, baselines computed on the spot, and intervals that respect documents.
+
+pub mod metrics;

@@ -1,0 +1,123 @@
+//! How far the probabilities can be believed: Brier score and calibration.
+
+use serde::{Deserialize, Serialize};
+
+use super::Scores;
+
+/// Bins of the expected calibration error, as in Guo et al. 2017.
+pub const ECE_BINS: usize = 15;
+
+/// One bin of a reliability diagram: rows whose confidence lies in `(low, high]`.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct ReliabilityBin {
+    /// Lower edge, exclusive.
+    pub low: f64,
+    /// Upper edge, inclusive.
+    pub high: f64,
+    /// How many rows lie in the bin.
+    pub count: usize,
+    /// Their mean confidence (0 in an empty bin).
+    pub confidence: f64,
+    /// The share of them that is correct (0 in an empty bin).
+    pub accuracy: f64,
+}
+
+/// Multi-class Brier score: the mean over rows of the squared distance between the
+/// probabilities and the one-hot gold label, from 0 to 2 (Brier 1950); `None` without rows.
+pub fn brier(scores: &Scores, rows: &[usize]) -> Option<f64> {
+    if rows.is_empty() {
+        return None;
+    }
+    let sum: f64 = rows
+        .iter()
+        .map(|&row| {
+            let gold = scores.gold(row);
+            scores
+                .probabilities(row)
+                .iter()
+                .enumerate()
+                .map(|(class, probability)| {
+                    let truth = if class == gold { 1.0 } else { 0.0 };
+                    (probability - truth).powi(2)
+                })
+                .sum::<f64>()
+        })
+        .sum();
+    Some(sum / rows.len() as f64)
+}
+
+/// Confidence of the predicted class against its accuracy in `bins` bins of equal width.
+pub fn reliability(scores: &Scores, rows: &[usize], bins: usize) -> Vec<ReliabilityBin> {
+    let width = 1.0 / bins as f64;
+    let mut table: Vec<ReliabilityBin> = (0..bins)
+        .map(|bin| ReliabilityBin {
+            low: bin as f64 * width,
+            high: (bin + 1) as f64 * width,
+            count: 0,
+            confidence: 0.0,
+            accuracy: 0.0,
+        })
+        .collect();
+    for &row in rows {
+        let confidence = scores.confidence(row);
+        let bin = ((confidence * bins as f64).ceil() as usize).clamp(1, bins) - 1;
+        table[bin].count += 1;
+        table[bin].confidence += confidence;
+        table[bin].accuracy += f64::from(u8::from(scores.correct(row)));
+    }
+    for bin in table.iter_mut().filter(|bin| bin.count > 0) {
+        bin.confidence /= bin.count as f64;
+        bin.accuracy /= bin.count as f64;
+    }
+    table
+}
+
+/// Expected calibration error: the mean gap between confidence and accuracy over `bins`
+/// equal-width bins, weighted by their rows (Guo et al. 2017); `None` without rows.
+pub fn expected_calibration_error(scores: &Scores, rows: &[usize], bins: usize) -> Option<f64> {
+    if rows.is_empty() {
+        return None;
+    }
+    let gap: f64 = reliability(scores, rows, bins)
+        .iter()
+        .map(|bin| bin.count as f64 * (bin.confidence - bin.accuracy).abs())
+        .sum();
+    Some(gap / rows.len() as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn certain_and_right_is_perfect() {
+        let mut scores = Scores::new(2);
+        scores.push(1, &[0.0, 1.0], false);
+        assert_eq!(brier(&scores, &[0]), Some(0.0));
+        assert_eq!(
+            expected_calibration_error(&scores, &[0], ECE_BINS),
+            Some(0.0)
+        );
+        assert_eq!(reliability(&scores, &[0], ECE_BINS)[14].count, 1);
+    }
+
+    #[test]
+    fn certain_and_wrong_is_the_worst() {
+        let mut scores = Scores::new(2);
+        scores.push(0, &[0.0, 1.0], false);
+        assert_eq!(brier(&scores, &[0]), Some(2.0));
+        assert_eq!(
+            expected_calibration_error(&scores, &[0], ECE_BINS),
+            Some(1.0)
+        );
+    }
+
+    #[test]
+    fn a_confidence_on_an_edge_belongs_to_the_lower_bin() {
+        let mut scores = Scores::new(2);
+        scores.push(0, &[0.6, 0.4], false);
+        let table = reliability(&scores, &[0], 5);
+        assert_eq!(table[2].count, 1);
+        assert_eq!(table[3].count, 0);
+    }
+}
