@@ -4,20 +4,19 @@ use std::ops::Range;
 
 /// A piece of the derived text and where it comes from.
 ///
-/// A piece whose two lengths are equal is read byte by byte (its characters have the same
-/// length on both sides); any other piece is one unit that cannot be divided.
+/// A linear piece is read byte by byte (its characters have the same length on both sides);
+/// any other piece is one unit that cannot be divided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Piece {
     out: u32,
     out_len: u32,
     source: u32,
     source_len: u32,
+    /// Whether positions inside correspond byte by byte.
+    linear: bool,
 }
 
 impl Piece {
-    fn linear(&self) -> bool {
-        self.out_len == self.source_len
-    }
     fn out_end(&self) -> usize {
         self.out as usize + self.out_len as usize
     }
@@ -40,24 +39,43 @@ impl Alignment {
     /// Adds the next stretch: bytes `out` of the derived text come from bytes `source`.
     ///
     /// Stretches come in order on both sides, `out` without gaps. Stretches of equal length
-    /// must agree character by character.
+    /// must agree character by character; see [`Alignment::push_unit`] for those that do not.
     pub(super) fn push(&mut self, out: Range<usize>, source: Range<usize>) {
+        if out.len() != source.len() {
+            self.push_unit(out, source);
+            return;
+        }
+        if let Some(last) = self.pieces.last_mut()
+            && last.linear
+            && last.source_end() == source.start
+        {
+            debug_assert_eq!(out.start, last.out_end());
+            last.out_len += out.len() as u32;
+            last.source_len += source.len() as u32;
+            return;
+        }
+        self.push_piece(&out, &source, true);
+    }
+
+    /// Adds a stretch whose characters do not correspond one by one.
+    pub(super) fn push_unit(&mut self, out: Range<usize>, source: Range<usize>) {
+        self.push_piece(&out, &source, false);
+    }
+
+    fn push_piece(&mut self, out: &Range<usize>, source: &Range<usize>, linear: bool) {
         debug_assert!(out.start < out.end && source.start < source.end);
         debug_assert_eq!(out.start, self.out_len());
-        let linear = out.len() == source.len();
-        if let Some(last) = self.pieces.last_mut() {
-            debug_assert!(last.source_end() <= source.start);
-            if linear && last.linear() && last.source_end() == source.start {
-                last.out_len += out.len() as u32;
-                last.source_len += source.len() as u32;
-                return;
-            }
-        }
+        debug_assert!(
+            self.pieces
+                .last()
+                .is_none_or(|last| last.source_end() <= source.start)
+        );
         self.pieces.push(Piece {
             out: out.start as u32,
             out_len: out.len() as u32,
             source: source.start as u32,
             source_len: source.len() as u32,
+            linear,
         });
     }
 
@@ -76,7 +94,7 @@ impl Alignment {
             let end = self.pieces.last().map_or(0, Piece::source_end);
             return end..end;
         };
-        let inside = if start_piece.linear() {
+        let inside = if start_piece.linear {
             span.start - start_piece.out as usize
         } else {
             0
@@ -87,7 +105,7 @@ impl Alignment {
             return start..start;
         }
         let end = match self.piece_at_out(last - 1) {
-            Some(piece) if piece.linear() => piece.source as usize + (last - piece.out as usize),
+            Some(piece) if piece.linear => piece.source as usize + (last - piece.out as usize),
             Some(piece) => piece.source_end(),
             None => start,
         };
@@ -107,12 +125,12 @@ impl Alignment {
             return None;
         }
         let (from, to) = (self.pieces[first], self.pieces[behind - 1]);
-        let start = if from.linear() {
+        let start = if from.linear {
             from.out as usize + span.start.saturating_sub(from.source as usize)
         } else {
             from.out as usize
         };
-        let end = if to.linear() {
+        let end = if to.linear {
             to.out_end()
                 .min(to.out as usize + (span.end - to.source as usize))
         } else {

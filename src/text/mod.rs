@@ -1,8 +1,89 @@
 //! From raw text to clean text, language, sentences and windows.
+//!
+//! [`decode`] bytes, make a [`CleanText`], [`identify`] its language, cut it into
+//! [`sentences`], plan [`windows`] over their tokens. All positions are bytes of
+//! [`CleanText::text`]; [`CleanText::to_original`] and an [`OffsetTable`] lead from there to the
+//! caller's text in the caller's unit.
 
 mod alignment;
+mod clean;
+mod clean_text;
 mod error;
 pub mod fold;
+mod invisible;
+mod language;
+mod lines;
+mod normalise;
+mod offsets;
+mod sentences;
+mod windows;
 
 pub use alignment::Alignment;
+pub use clean_text::CleanText;
 pub use error::TextError;
+pub use language::{LanguageGuess, UNDETERMINED, identify, parse_language};
+pub use offsets::OffsetTable;
+pub use sentences::{MAX_SENTENCE_WORDS, sentences};
+pub use windows::windows;
+
+/// How long a text may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Greatest length in bytes. Values from 4 GiB on mean 4 GiB less one byte, which is as far
+    /// as positions in a text are counted.
+    pub max_bytes: usize,
+}
+
+impl Limits {
+    /// Fails with `text_too_long` when a text of `bytes` bytes is over the limit.
+    pub fn check(&self, bytes: usize) -> Result<(), TextError> {
+        let limit = self.max_bytes.min(u32::MAX as usize);
+        if bytes > limit {
+            Err(TextError::TooLong { bytes, limit })
+        } else {
+            Ok(())
+        }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_bytes: 64 << 20,
+        }
+    }
+}
+
+/// The text of UTF-8 bytes, a byte-order mark included, so that offsets stay true.
+pub fn decode(bytes: &[u8]) -> Result<&str, TextError> {
+    std::str::from_utf8(bytes).map_err(|error| TextError::InvalidUtf8 {
+        position: error.valid_up_to(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::ErrorCode;
+
+    #[test]
+    fn invalid_utf8_is_named_with_its_position() {
+        let error = decode(b"abc\xFFdef").unwrap_err();
+        assert_eq!(error, TextError::InvalidUtf8 { position: 3 });
+        assert_eq!(error.code(), "invalid_utf8");
+        assert!(error.to_string().contains("position 3"));
+        assert_eq!(decode("\u{FEFF}سوريا".as_bytes()), Ok("\u{FEFF}سوريا"));
+    }
+
+    #[test]
+    fn the_limit_is_named() {
+        let limits = Limits { max_bytes: 4 };
+        assert_eq!(limits.check(4), Ok(()));
+        let error = limits.check(5).unwrap_err();
+        assert_eq!(error.code(), "text_too_long");
+        assert_eq!(
+            error.to_string(),
+            "field `text` has 5 bytes, the limit is 4"
+        );
+    }
+}
