@@ -7,8 +7,13 @@
 pub mod batch;
 pub mod bert;
 pub mod config;
+pub mod device;
 pub mod error;
+pub mod files;
+pub mod load;
 pub mod ops;
+pub mod tokenizer;
+pub mod weights;
 
 use candle_core::{Device, Tensor};
 

@@ -1,0 +1,256 @@
+//! A model's files, checked against each other: configuration, tokenizer, weights.
+
+use std::collections::HashMap;
+
+use candle_core::{DType, Device, Tensor};
+use candle_nn::VarBuilder;
+
+use super::config::{Architecture, EncoderConfig};
+use super::error::EncoderError;
+use super::files::ModelFiles;
+use super::tokenizer::TextTokenizer;
+use super::weights::WeightsReader;
+
+/// Name of the configuration file.
+pub const CONFIG_FILE: &str = "config.json";
+/// Name of the tokenizer file.
+pub const TOKENIZER_FILE: &str = "tokenizer.json";
+
+const WORD_EMBEDDINGS: &str = "embeddings.word_embeddings.weight";
+
+/// The parts of an encoder, checked against each other.
+pub struct EncoderParts {
+    /// The encoder's shape.
+    pub config: EncoderConfig,
+    /// The tokenizer; every id it makes has an embedding row.
+    pub tokenizer: TextTokenizer,
+    /// The tensors that the configuration implies, f32, by their names without a `bert.` or
+    /// `roberta.` prefix; see [`expected_tensors`].
+    pub weights: VarBuilder<'static>,
+}
+
+impl EncoderParts {
+    /// Loads `config.json`, `tokenizer.json` and `model.safetensors` (or its shards).
+    ///
+    /// # Errors
+    /// [`EncoderError`]: `missing_file`, `invalid_config`, `invalid_tokenizer`,
+    /// `tokenizer_mismatch`, `corrupt_weights`, `wrong_tensor_shape`, `io`.
+    pub fn load(files: &dyn ModelFiles, device: &Device) -> Result<Self, EncoderError> {
+        let config = EncoderConfig::from_json(&files.require(CONFIG_FILE)?)?;
+        let tokenizer = TextTokenizer::from_bytes(&files.require(TOKENIZER_FILE)?)?;
+        tokenizer.check_embedding_rows(config.vocab_size)?;
+        let weights = load_weights(files, &config, device)?;
+        Ok(Self {
+            config,
+            tokenizer,
+            weights,
+        })
+    }
+}
+
+/// Loads the encoder's tensors as f32, all shapes checked against the configuration.
+///
+/// Tensors that the encoder does not use (pooler, task heads, position ids) stay in the file.
+///
+/// # Errors
+/// [`EncoderError`]: `missing_file`, `corrupt_weights`, `wrong_tensor_shape`, `io`.
+pub fn load_weights(
+    files: &dyn ModelFiles,
+    config: &EncoderConfig,
+    device: &Device,
+) -> Result<VarBuilder<'static>, EncoderError> {
+    let mut reader = WeightsReader::open(files)?;
+    let prefix = find_prefix(&reader, config.architecture);
+    let mut tensors = HashMap::new();
+    for (name, shape) in expected_tensors(config) {
+        let stored = stored_name(&reader, &prefix, &name);
+        let tensor = reader.read(&stored, Some(&shape), device)?;
+        tensors.insert(name, tensor);
+    }
+    Ok(VarBuilder::from_tensors(tensors, DType::F32, device))
+}
+
+/// Loads every tensor of one safetensors file of a model as f32, by name.
+///
+/// # Errors
+/// [`EncoderError`]: `missing_file`, `corrupt_weights`, `io`.
+pub fn load_tensors(
+    files: &dyn ModelFiles,
+    name: &str,
+    device: &Device,
+) -> Result<HashMap<String, Tensor>, EncoderError> {
+    WeightsReader::open_file(files, name)?.read_all(device)
+}
+
+/// Names and shapes of an encoder's tensors, as Hugging Face transformers names them in a bare
+/// `BertModel`, `RobertaModel` or `XLMRobertaModel`. Linear weights are `[out, in]`.
+pub fn expected_tensors(config: &EncoderConfig) -> Vec<(String, Vec<usize>)> {
+    let hidden = config.hidden_size;
+    let wide = config.intermediate_size;
+    let mut tensors = vec![
+        (WORD_EMBEDDINGS.to_owned(), vec![config.vocab_size, hidden]),
+        (
+            "embeddings.position_embeddings.weight".to_owned(),
+            vec![config.max_position_embeddings, hidden],
+        ),
+        (
+            "embeddings.token_type_embeddings.weight".to_owned(),
+            vec![config.type_vocab_size, hidden],
+        ),
+        ("embeddings.LayerNorm.weight".to_owned(), vec![hidden]),
+        ("embeddings.LayerNorm.bias".to_owned(), vec![hidden]),
+    ];
+    for layer in 0..config.num_hidden_layers {
+        let mut linear = |name: &str, rows: usize, columns: usize| {
+            let name = format!("encoder.layer.{layer}.{name}");
+            tensors.push((format!("{name}.weight"), vec![rows, columns]));
+            tensors.push((format!("{name}.bias"), vec![rows]));
+        };
+        linear("attention.self.query", hidden, hidden);
+        linear("attention.self.key", hidden, hidden);
+        linear("attention.self.value", hidden, hidden);
+        linear("attention.output.dense", hidden, hidden);
+        linear("intermediate.dense", wide, hidden);
+        linear("output.dense", hidden, wide);
+        for norm in ["attention.output.LayerNorm", "output.LayerNorm"] {
+            for part in ["weight", "bias"] {
+                tensors.push((format!("encoder.layer.{layer}.{norm}.{part}"), vec![hidden]));
+            }
+        }
+    }
+    tensors
+}
+
+/// The prefix of the encoder's tensors: none in a bare encoder, `bert.` or `roberta.` under a
+/// task head. Without any word embeddings it is empty, and reading reports the missing tensor.
+fn find_prefix(reader: &WeightsReader<'_>, architecture: Architecture) -> String {
+    [String::new(), format!("{}.", architecture.weight_prefix())]
+        .into_iter()
+        .find(|prefix| {
+            reader
+                .shape(&format!("{prefix}{WORD_EMBEDDINGS}"))
+                .is_some()
+        })
+        .unwrap_or_default()
+}
+
+/// A tensor's name in the file. Checkpoints converted from TensorFlow, `bert-base-uncased` among
+/// them, call the weight and bias of layer normalisation `gamma` and `beta`.
+fn stored_name(reader: &WeightsReader<'_>, prefix: &str, name: &str) -> String {
+    let stored = format!("{prefix}{name}");
+    if reader.shape(&stored).is_some() {
+        return stored;
+    }
+    let legacy = if let Some(norm) = stored.strip_suffix("LayerNorm.weight") {
+        format!("{norm}LayerNorm.gamma")
+    } else if let Some(norm) = stored.strip_suffix("LayerNorm.bias") {
+        format!("{norm}LayerNorm.beta")
+    } else {
+        return stored;
+    };
+    if reader.shape(&legacy).is_some() {
+        legacy
+    } else {
+        stored
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use candle_core::safetensors::save;
+
+    use super::*;
+    use crate::encoder::files::Folder;
+    use crate::encoder::weights::WEIGHTS_FILE;
+    use crate::error::ErrorCode;
+
+    fn config() -> EncoderConfig {
+        EncoderConfig::bert(11, 8, 2, 2, 16, 12).expect("valid")
+    }
+
+    fn random_tensors(config: &EncoderConfig) -> HashMap<String, Tensor> {
+        expected_tensors(config)
+            .into_iter()
+            .map(|(name, shape)| {
+                let tensor = Tensor::randn(0_f32, 1.0, shape, &Device::Cpu).expect("random");
+                (name, tensor)
+            })
+            .collect()
+    }
+
+    fn load(tensors: &HashMap<String, Tensor>) -> Result<VarBuilder<'static>, EncoderError> {
+        let folder = tempfile::tempdir().expect("folder");
+        save(tensors, folder.path().join(WEIGHTS_FILE)).expect("saved");
+        load_weights(&Folder::new(folder.path()), &config(), &Device::Cpu)
+    }
+
+    fn renamed(
+        tensors: &HashMap<String, Tensor>,
+        rename: impl Fn(&str) -> String,
+    ) -> HashMap<String, Tensor> {
+        tensors
+            .iter()
+            .map(|(name, tensor)| (rename(name), tensor.clone()))
+            .collect()
+    }
+
+    fn first_value(weights: &VarBuilder<'_>, name: &str, shape: &[usize]) -> f32 {
+        let tensor = weights.get(shape, name).expect(name);
+        tensor
+            .flatten_all()
+            .and_then(|t| t.get(0))
+            .and_then(|t| t.to_scalar())
+            .expect("f32")
+    }
+
+    #[test]
+    fn names_with_and_without_a_prefix_and_legacy_norms_load_alike() {
+        let tensors = random_tensors(&config());
+        let name = "encoder.layer.1.output.LayerNorm.weight";
+        let expected = tensors[name]
+            .get(0)
+            .and_then(|t| t.to_scalar::<f32>())
+            .expect("f32");
+        let mut with_head = renamed(&tensors, |name| format!("bert.{name}"));
+        let head = Tensor::zeros((2, 8), DType::F32, &Device::Cpu).expect("head");
+        with_head.insert("classifier.weight".to_owned(), head);
+        let legacy = renamed(&tensors, |name| {
+            let name = name.replace("LayerNorm.weight", "LayerNorm.gamma");
+            format!("bert.{}", name.replace("LayerNorm.bias", "LayerNorm.beta"))
+        });
+        for tensors in [&tensors, &with_head, &legacy] {
+            let weights = load(tensors).expect("loads");
+            assert!((first_value(&weights, name, &[8]) - expected).abs() < f32::EPSILON);
+        }
+    }
+
+    #[test]
+    fn a_missing_tensor_and_a_wrong_shape_are_named() {
+        let name = "encoder.layer.0.intermediate.dense.weight";
+        let mut tensors = random_tensors(&config());
+        let tensor = tensors.remove(name).expect("there");
+        let error = load(&tensors).map(|_| ()).expect_err("missing");
+        assert_eq!(error.code(), "wrong_tensor_shape");
+        assert!(error.to_string().contains(name), "{error}");
+        tensors.insert(
+            name.to_owned(),
+            tensor.t().and_then(|t| t.contiguous()).expect("turned"),
+        );
+        let error = load(&tensors).map(|_| ()).expect_err("turned");
+        let message = format!("tensor `{name}`: expected shape [16, 8], found [8, 16]");
+        assert_eq!(error.to_string(), message);
+        let unrelated = renamed(&tensors, |name| format!("other.{name}"));
+        let error = load(&unrelated).map(|_| ()).expect_err("unrelated");
+        assert!(error.to_string().contains(WORD_EMBEDDINGS), "{error}");
+    }
+
+    #[test]
+    fn a_folder_without_weights_names_the_file() {
+        let folder = tempfile::tempdir().expect("folder");
+        let error = load_weights(&Folder::new(folder.path()), &config(), &Device::Cpu)
+            .map(|_| ())
+            .expect_err("missing");
+        assert_eq!(error.code(), "missing_file");
+        assert!(error.to_string().contains(WEIGHTS_FILE), "{error}");
+    }
+}

@@ -1,0 +1,438 @@
+//! Tensors from safetensors files, one file or shards, as f32.
+//!
+//! Tensors are read one at a time by their place in the file, so that loading needs the memory of
+//! the tensors that are used and of one tensor's bytes, not of the whole file twice.
+
+use std::collections::{BTreeSet, HashMap};
+use std::io::{Read, SeekFrom};
+
+use candle_core::{Device, Tensor};
+use half::slice::HalfFloatSliceExt;
+use half::{bf16, f16};
+use safetensors::Dtype;
+use safetensors::tensor::Metadata;
+use serde::Deserialize;
+
+use super::error::EncoderError;
+use super::files::{ModelFiles, ReadSeek, io_error, is_plain_name};
+
+/// Name of the weights when they are one file.
+pub const WEIGHTS_FILE: &str = "model.safetensors";
+/// Name of the list of shards when the weights are several files.
+pub const WEIGHTS_INDEX_FILE: &str = "model.safetensors.index.json";
+
+/// The format's own limit on the header, in bytes.
+const MAX_HEADER_BYTES: u64 = 100_000_000;
+
+/// The tensors of one or several safetensors files.
+pub struct WeightsReader<'a> {
+    shards: Vec<Shard<'a>>,
+    shard_of: HashMap<String, usize>,
+}
+
+struct Shard<'a> {
+    name: String,
+    file: Box<dyn ReadSeek + 'a>,
+    /// Position of the first byte after the header.
+    data_start: u64,
+    metadata: Metadata,
+}
+
+/// `model.safetensors.index.json`.
+#[derive(Deserialize)]
+struct ShardIndex {
+    weight_map: HashMap<String, String>,
+}
+
+impl<'a> WeightsReader<'a> {
+    /// Opens a model's weights: `model.safetensors`, or the shards that
+    /// `model.safetensors.index.json` lists.
+    ///
+    /// # Errors
+    /// [`EncoderError::MissingFile`] for absent weights or shards,
+    /// [`EncoderError::CorruptWeights`] for a file that is not safetensors.
+    pub fn open(files: &'a dyn ModelFiles) -> Result<Self, EncoderError> {
+        if files.open(WEIGHTS_FILE)?.is_some() {
+            return Self::open_files(files, &[WEIGHTS_FILE.to_owned()]);
+        }
+        let Some(index) = files.read(WEIGHTS_INDEX_FILE)? else {
+            return Err(files.missing(WEIGHTS_FILE));
+        };
+        Self::open_files(files, &shard_names(&index)?)
+    }
+
+    /// Opens one safetensors file of a model by name.
+    ///
+    /// # Errors
+    /// As [`WeightsReader::open`].
+    pub fn open_file(files: &'a dyn ModelFiles, name: &str) -> Result<Self, EncoderError> {
+        Self::open_files(files, &[name.to_owned()])
+    }
+
+    fn open_files(files: &'a dyn ModelFiles, names: &[String]) -> Result<Self, EncoderError> {
+        let mut shards = Vec::with_capacity(names.len());
+        let mut shard_of = HashMap::new();
+        for (number, name) in names.iter().enumerate() {
+            let file = files.open(name)?.ok_or_else(|| files.missing(name))?;
+            let shard = Shard::open(name, file)?;
+            for tensor in shard.metadata.offset_keys() {
+                if shard_of.insert(tensor.clone(), number).is_some() {
+                    return Err(corrupt(name, format!("tensor `{tensor}` is in two shards")));
+                }
+            }
+            shards.push(shard);
+        }
+        Ok(Self { shards, shard_of })
+    }
+
+    /// The names of all tensors, in no particular order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.shard_of.keys().map(String::as_str)
+    }
+
+    /// The shape of a tensor; `None` when there is no such tensor.
+    pub fn shape(&self, tensor: &str) -> Option<&[usize]> {
+        let shard = &self.shards[*self.shard_of.get(tensor)?];
+        shard
+            .metadata
+            .info(tensor)
+            .map(|info| info.shape.as_slice())
+    }
+
+    /// Reads a tensor as f32; f16, bf16 and f64 are converted.
+    ///
+    /// # Errors
+    /// [`EncoderError::WrongTensorShape`] when there is no such tensor or `expected` is given and
+    /// differs, [`EncoderError::CorruptWeights`] for another number type or a value that is not
+    /// finite, [`EncoderError::Io`] when reading fails.
+    pub fn read(
+        &mut self,
+        tensor: &str,
+        expected: Option<&[usize]>,
+        device: &Device,
+    ) -> Result<Tensor, EncoderError> {
+        let found = self.shape(tensor);
+        if found.is_none() || expected.is_some_and(|expected| found != Some(expected)) {
+            return Err(EncoderError::WrongTensorShape {
+                tensor: tensor.to_owned(),
+                expected: expected.unwrap_or_default().to_vec(),
+                found: found.map(<[usize]>::to_vec),
+            });
+        }
+        let shard = &mut self.shards[self.shard_of[tensor]];
+        let (values, shape) = shard.read(tensor)?;
+        Ok(Tensor::from_vec(values, shape, device)?)
+    }
+
+    /// Reads every tensor as f32, by name.
+    ///
+    /// # Errors
+    /// As [`WeightsReader::read`].
+    pub fn read_all(&mut self, device: &Device) -> Result<HashMap<String, Tensor>, EncoderError> {
+        let names: Vec<String> = self.shard_of.keys().cloned().collect();
+        let mut tensors = HashMap::with_capacity(names.len());
+        for name in names {
+            let tensor = self.read(&name, None, device)?;
+            tensors.insert(name, tensor);
+        }
+        Ok(tensors)
+    }
+}
+
+impl<'a> Shard<'a> {
+    fn open(name: &str, mut file: Box<dyn ReadSeek + 'a>) -> Result<Self, EncoderError> {
+        let total = file
+            .seek(SeekFrom::End(0))
+            .map_err(|source| io_error(name, source))?;
+        file.seek(SeekFrom::Start(0))
+            .map_err(|source| io_error(name, source))?;
+        if total < 8 {
+            return Err(corrupt(
+                name,
+                format!("{total} bytes are too few for a header"),
+            ));
+        }
+        let mut length = [0; 8];
+        file.read_exact(&mut length)
+            .map_err(|source| io_error(name, source))?;
+        let length = u64::from_le_bytes(length);
+        if length > MAX_HEADER_BYTES || length > total - 8 {
+            let message = format!("a header of {length} bytes does not fit in {total} bytes");
+            return Err(corrupt(name, message));
+        }
+        let mut header = vec![0; length as usize];
+        file.read_exact(&mut header)
+            .map_err(|source| io_error(name, source))?;
+        let metadata: Metadata =
+            serde_json::from_slice(&header).map_err(|error| corrupt(name, error.to_string()))?;
+        let data_start = 8 + length;
+        let expected = data_start + metadata.data_len() as u64;
+        if expected != total {
+            let message = format!("{total} bytes, the header describes {expected}");
+            return Err(corrupt(name, message));
+        }
+        Ok(Self {
+            name: name.to_owned(),
+            file,
+            data_start,
+            metadata,
+        })
+    }
+
+    fn read(&mut self, tensor: &str) -> Result<(Vec<f32>, Vec<usize>), EncoderError> {
+        let Some(info) = self.metadata.info(tensor) else {
+            return Err(corrupt(
+                &self.name,
+                format!("tensor `{tensor}` is not in this shard"),
+            ));
+        };
+        let (start, end) = info.data_offsets;
+        let mut bytes = vec![0; end - start];
+        self.file
+            .seek(SeekFrom::Start(self.data_start + start as u64))
+            .and_then(|_| self.file.read_exact(&mut bytes))
+            .map_err(|source| io_error(&self.name, source))?;
+        let Some(values) = to_f32(info.dtype, &bytes) else {
+            let message = format!(
+                "tensor `{tensor}` has dtype {}, not f32, f16 or bf16",
+                info.dtype
+            );
+            return Err(corrupt(&self.name, message));
+        };
+        if !values.iter().all(|value| value.is_finite()) {
+            let message = format!("tensor `{tensor}` has a value that is not a finite number");
+            return Err(corrupt(&self.name, message));
+        }
+        Ok((values, info.shape.clone()))
+    }
+}
+
+/// The number of elements is right: safetensors checks shape, dtype and bytes against each other.
+fn to_f32(dtype: Dtype, bytes: &[u8]) -> Option<Vec<f32>> {
+    let pairs = || bytes.as_chunks::<2>().0.iter().copied();
+    match dtype {
+        Dtype::F32 => Some(
+            bytes
+                .as_chunks::<4>()
+                .0
+                .iter()
+                .copied()
+                .map(f32::from_le_bytes)
+                .collect(),
+        ),
+        Dtype::F64 => {
+            let values = bytes
+                .as_chunks::<8>()
+                .0
+                .iter()
+                .copied()
+                .map(f64::from_le_bytes);
+            Some(values.map(|value| value as f32).collect())
+        }
+        Dtype::F16 => {
+            let values: Vec<f16> = pairs().map(f16::from_le_bytes).collect();
+            let mut floats = vec![0.0; values.len()];
+            values.convert_to_f32_slice(&mut floats);
+            Some(floats)
+        }
+        Dtype::BF16 => Some(
+            pairs()
+                .map(|pair| bf16::from_le_bytes(pair).to_f32())
+                .collect(),
+        ),
+        _ => None,
+    }
+}
+
+/// The files that an index lists, in order, each once.
+///
+/// # Errors
+/// [`EncoderError::CorruptWeights`] when the index is not one or names files outside the model.
+pub(super) fn shard_names(index: &[u8]) -> Result<Vec<String>, EncoderError> {
+    let index: ShardIndex = serde_json::from_slice(index)
+        .map_err(|error| corrupt(WEIGHTS_INDEX_FILE, error.to_string()))?;
+    let names: BTreeSet<String> = index.weight_map.into_values().collect();
+    if let Some(name) = names.iter().find(|name| !is_plain_name(name)) {
+        return Err(corrupt(
+            WEIGHTS_INDEX_FILE,
+            format!("`{name}` is no file of the model"),
+        ));
+    }
+    if names.is_empty() {
+        return Err(corrupt(WEIGHTS_INDEX_FILE, "no shard is listed".to_owned()));
+    }
+    Ok(names.into_iter().collect())
+}
+
+fn corrupt(file: &str, message: String) -> EncoderError {
+    EncoderError::CorruptWeights {
+        file: file.to_owned(),
+        message,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use safetensors::tensor::TensorView;
+
+    use super::*;
+    use crate::encoder::files::MemoryFiles;
+    use crate::error::ErrorCode;
+
+    fn serialized(tensors: &[(&str, Dtype, Vec<usize>, Vec<u8>)]) -> Vec<u8> {
+        let views = tensors.iter().map(|(name, dtype, shape, bytes)| {
+            (
+                *name,
+                TensorView::new(*dtype, shape.clone(), bytes).expect("valid view"),
+            )
+        });
+        safetensors::serialize(views, None).expect("serializable")
+    }
+
+    fn le<const N: usize>(values: impl IntoIterator<Item = [u8; N]>) -> Vec<u8> {
+        values.into_iter().flatten().collect()
+    }
+
+    fn sample() -> Vec<u8> {
+        let values = [1.5_f32, -2.0, 0.25, 8.0];
+        serialized(&[
+            (
+                "single",
+                Dtype::F32,
+                vec![2, 2],
+                le(values.map(f32::to_le_bytes)),
+            ),
+            (
+                "half",
+                Dtype::F16,
+                vec![4],
+                le(values.map(|v| f16::from_f32(v).to_le_bytes())),
+            ),
+            (
+                "brain",
+                Dtype::BF16,
+                vec![4],
+                le(values.map(|v| bf16::from_f32(v).to_le_bytes())),
+            ),
+            (
+                "double",
+                Dtype::F64,
+                vec![4],
+                le(values.map(|v| f64::from(v).to_le_bytes())),
+            ),
+            ("integer", Dtype::I64, vec![1], le([7_i64.to_le_bytes()])),
+            ("nan", Dtype::F32, vec![1], le([f32::NAN.to_le_bytes()])),
+        ])
+    }
+
+    fn error_of(bytes: &[u8]) -> EncoderError {
+        let files = [(WEIGHTS_FILE, bytes)];
+        let files = MemoryFiles::new(&files);
+        WeightsReader::open(&files)
+            .map(|_| ())
+            .expect_err("refused")
+    }
+
+    #[test]
+    fn every_float_type_becomes_f32() {
+        let bytes = sample();
+        let files = [(WEIGHTS_FILE, bytes.as_slice())];
+        let files = MemoryFiles::new(&files);
+        let mut weights = WeightsReader::open(&files).expect("valid");
+        for name in ["single", "half", "brain", "double"] {
+            let tensor = weights.read(name, None, &Device::Cpu).expect(name);
+            let values = tensor
+                .flatten_all()
+                .and_then(|t| t.to_vec1::<f32>())
+                .expect("f32");
+            assert_eq!(values, [1.5, -2.0, 0.25, 8.0], "{name}");
+        }
+        assert_eq!(weights.shape("single"), Some(&[2, 2][..]));
+    }
+
+    #[test]
+    fn refuses_integers_and_nan_as_weights() {
+        let bytes = sample();
+        let files = [(WEIGHTS_FILE, bytes.as_slice())];
+        let files = MemoryFiles::new(&files);
+        let mut weights = WeightsReader::open(&files).expect("valid");
+        for name in ["integer", "nan"] {
+            let error = weights.read(name, None, &Device::Cpu).expect_err(name);
+            assert_eq!(error.code(), "corrupt_weights");
+            assert!(error.to_string().contains(name));
+        }
+    }
+
+    #[test]
+    fn a_wrong_shape_names_tensor_expected_and_found() {
+        let bytes = sample();
+        let files = [(WEIGHTS_FILE, bytes.as_slice())];
+        let files = MemoryFiles::new(&files);
+        let mut weights = WeightsReader::open(&files).expect("valid");
+        let error = weights
+            .read("single", Some(&[4, 1]), &Device::Cpu)
+            .expect_err("shape");
+        assert_eq!(error.code(), "wrong_tensor_shape");
+        assert_eq!(
+            error.to_string(),
+            "tensor `single`: expected shape [4, 1], found [2, 2]"
+        );
+        let error = weights
+            .read("absent", Some(&[4]), &Device::Cpu)
+            .expect_err("absent");
+        assert_eq!(
+            error.to_string(),
+            "tensor `absent`: expected shape [4], found no such tensor"
+        );
+    }
+
+    #[test]
+    fn refuses_corrupt_files() {
+        let good = sample();
+        for length in [0, 7, 8, 9, 100, good.len() - 1] {
+            assert_eq!(
+                error_of(&good[..length]).code(),
+                "corrupt_weights",
+                "{length} bytes"
+            );
+        }
+        let mut longer = good.clone();
+        longer.push(0);
+        assert_eq!(error_of(&longer).code(), "corrupt_weights");
+        let mut header = good.clone();
+        header[8] = b'x';
+        assert_eq!(error_of(&header).code(), "corrupt_weights");
+        let mut huge = good;
+        huge[..8].copy_from_slice(&u64::MAX.to_le_bytes());
+        assert_eq!(error_of(&huge).code(), "corrupt_weights");
+    }
+
+    #[test]
+    fn reads_shards_and_names_the_missing_one() {
+        let one = serialized(&[("a", Dtype::F32, vec![1], le([1.0_f32.to_le_bytes()]))]);
+        let two = serialized(&[("b", Dtype::F32, vec![1], le([2.0_f32.to_le_bytes()]))]);
+        let index = br#"{"weight_map": {"a": "s1.safetensors", "b": "s2.safetensors"}}"#;
+        let files: [(&str, &[u8]); 3] = [
+            (WEIGHTS_INDEX_FILE, index),
+            ("s1.safetensors", &one),
+            ("s2.safetensors", &two),
+        ];
+        let all = MemoryFiles::new(&files);
+        let tensors = WeightsReader::open(&all)
+            .and_then(|mut w| w.read_all(&Device::Cpu))
+            .expect("both");
+        assert_eq!(tensors["b"].to_vec1::<f32>().expect("f32"), [2.0]);
+        let part = MemoryFiles::new(&files[..2]);
+        let error = WeightsReader::open(&part)
+            .map(|_| ())
+            .expect_err("missing shard");
+        assert_eq!(error.code(), "missing_file");
+        assert!(error.to_string().contains("s2.safetensors"));
+    }
+
+    #[test]
+    fn an_index_cannot_point_outside_the_model() {
+        let error = shard_names(br#"{"weight_map": {"a": "../x"}}"#).expect_err("outside");
+        assert_eq!(error.code(), "corrupt_weights");
+    }
+}
