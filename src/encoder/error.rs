@@ -140,6 +140,16 @@ pub enum EncoderError {
         /// What happened.
         message: String,
     },
+    /// A downloaded file is not what the hub says it is.
+    #[error("`{file}` is broken: expected {expected}, found {found}")]
+    HashMismatch {
+        /// The file's name.
+        file: String,
+        /// The SHA-256 or size that the hub states.
+        expected: String,
+        /// The SHA-256 or size that was found.
+        found: String,
+    },
     /// The network is switched off and the local cache lacks a file.
     #[error(
         "offline, and `{file}` of `{model}` at revision `{revision}` is not in the cache {cache}"
@@ -178,6 +188,7 @@ impl ErrorCode for EncoderError {
             Self::DeviceUnavailable { .. } => "device_unavailable",
             Self::InvalidModelId(_) | Self::UnknownModel { .. } => "unknown_model",
             Self::HubUnavailable { .. } => "hub_unavailable",
+            Self::HashMismatch { .. } => "hash_mismatch",
             Self::Offline { .. } => "offline",
             Self::Compute(_) => "compute",
         }

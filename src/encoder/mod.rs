@@ -10,6 +10,7 @@ pub mod config;
 pub mod device;
 pub mod error;
 pub mod files;
+pub mod hub;
 pub mod load;
 pub mod ops;
 pub mod tokenizer;

@@ -1,0 +1,483 @@
+//! Models by hub id and revision, through the cache that Hugging Face's own tools share.
+//!
+//! The network is asked for the files that are needed and not in the cache, and nothing else.
+//! What arrives is checked against the size and, for large files, the SHA-256 that the hub
+//! states, because a broken download would otherwise stay in the cache for good.
+
+use std::fmt;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use hf_hub::repository::RepoTreeEntry;
+use hf_hub::{HFClient, HFClientSync, HFError, HFRepositorySync, RepoTypeModel};
+use sha2::{Digest, Sha256};
+
+use super::error::EncoderError;
+use super::files::{Folder, ModelFiles, io_error, is_plain_name};
+use super::load::{CONFIG_FILE, TOKENIZER_FILE};
+use super::weights::{WEIGHTS_FILE, WEIGHTS_INDEX_FILE, shard_names};
+
+/// The branch that is meant when no revision is named.
+pub const DEFAULT_REVISION: &str = "main";
+
+/// A model on the hub: `owner/name`, or `owner/name@revision`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct HubId {
+    /// Owner and name, with a slash between.
+    repository: String,
+    /// Branch, tag or commit.
+    revision: String,
+}
+
+impl HubId {
+    /// The same model at another branch, tag or commit.
+    #[must_use]
+    pub fn at(mut self, revision: impl Into<String>) -> Self {
+        self.revision = revision.into();
+        self
+    }
+
+    /// `owner/name`.
+    pub fn repository(&self) -> &str {
+        &self.repository
+    }
+
+    /// Branch, tag or commit.
+    pub fn revision(&self) -> &str {
+        &self.revision
+    }
+}
+
+impl FromStr for HubId {
+    type Err = EncoderError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (repository, revision) = text.split_once('@').unwrap_or((text, DEFAULT_REVISION));
+        let part = |part: &str| {
+            let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+            !part.is_empty()
+                && part.len() <= 96
+                && part.bytes().all(allowed)
+                && !part.starts_with(['.', '-'])
+                && !part.ends_with(['.', '-'])
+                && !part.contains("..")
+                && !part.contains("--")
+        };
+        let valid = repository
+            .split_once('/')
+            .is_some_and(|(owner, name)| part(owner) && part(name));
+        if !valid || !is_plain_name(revision) {
+            return Err(EncoderError::InvalidModelId(text.to_owned()));
+        }
+        Ok(Self {
+            repository: repository.to_owned(),
+            revision: revision.to_owned(),
+        })
+    }
+}
+
+impl fmt::Display for HubId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}@{}", self.repository, self.revision)
+    }
+}
+
+/// How to reach the hub. What is `None` follows the rules of Hugging Face's tools.
+#[derive(Clone, Default)]
+pub struct HubOptions {
+    /// The hub's address; else `HF_ENDPOINT`, else `https://huggingface.co`.
+    pub endpoint: Option<String>,
+    /// Access token; else `HF_TOKEN`, else the token file that `hf auth login` writes.
+    pub token: Option<String>,
+    /// Cache folder; else `HF_HUB_CACHE`, else `$HF_HOME/hub`, else `~/.cache/huggingface/hub`.
+    pub cache_dir: Option<PathBuf>,
+    /// Use the cache only and never the network.
+    pub offline: bool,
+}
+
+impl HubOptions {
+    /// The options that the environment sets: `HF_HUB_OFFLINE=1` (or `true`, `yes`, `on`) turns
+    /// the network off; the rest is read when it is needed.
+    pub fn from_env() -> Self {
+        let offline = std::env::var("HF_HUB_OFFLINE").is_ok_and(|value| {
+            ["1", "true", "yes", "on"].contains(&value.trim().to_ascii_lowercase().as_str())
+        });
+        Self {
+            offline,
+            ..Self::default()
+        }
+    }
+}
+
+impl fmt::Debug for HubOptions {
+    /// Without the token, which has no place in a log.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HubOptions")
+            .field("endpoint", &self.endpoint)
+            .field("token", &self.token.as_ref().map(|_| "set"))
+            .field("cache_dir", &self.cache_dir)
+            .field("offline", &self.offline)
+            .finish()
+    }
+}
+
+/// A hub of models and its local cache.
+pub struct Hub {
+    client: HFClientSync,
+    endpoint: String,
+    cache: PathBuf,
+    offline: bool,
+}
+
+impl Hub {
+    /// Prepares the connection; nothing is sent yet.
+    ///
+    /// # Errors
+    /// [`EncoderError::HubUnavailable`] when the address is no URL or no client can be made.
+    pub fn new(options: &HubOptions) -> Result<Self, EncoderError> {
+        let mut builder = HFClient::builder()
+            .retry_max_attempts(3)
+            .user_agent(concat!("stance/", env!("CARGO_PKG_VERSION")));
+        if let Some(endpoint) = &options.endpoint {
+            builder = builder.endpoint(endpoint);
+        }
+        if let Some(token) = &options.token {
+            builder = builder.token(token);
+        }
+        if let Some(cache) = &options.cache_dir {
+            builder = builder.cache_dir(cache);
+        }
+        let unavailable = |error: HFError| EncoderError::HubUnavailable {
+            endpoint: options.endpoint.clone().unwrap_or_default(),
+            message: error.to_string(),
+        };
+        let client = builder.build().map_err(unavailable)?;
+        let endpoint = client.endpoint().to_owned();
+        let cache = client.cache_dir().to_owned();
+        let client = HFClientSync::from_inner(client).map_err(unavailable)?;
+        Ok(Self {
+            client,
+            endpoint,
+            cache,
+            offline: options.offline,
+        })
+    }
+
+    /// Fetches what an encoder needs: `config.json`, `tokenizer.json` and the weights. Returns the
+    /// folder of the cache that holds them.
+    ///
+    /// # Errors
+    /// As [`Hub::fetch`].
+    pub fn fetch_encoder(&self, id: &HubId) -> Result<PathBuf, EncoderError> {
+        let required = [CONFIG_FILE, TOKENIZER_FILE];
+        let folder = self.fetch(id, &required, &[WEIGHTS_FILE, WEIGHTS_INDEX_FILE])?;
+        let files = Folder::new(&folder);
+        if files.open(WEIGHTS_FILE)?.is_some() {
+            return Ok(folder);
+        }
+        let Some(index) = files.read(WEIGHTS_INDEX_FILE)? else {
+            return Err(self.missing(id, WEIGHTS_FILE));
+        };
+        let shards = shard_names(&index)?;
+        let shards: Vec<&str> = shards.iter().map(String::as_str).collect();
+        self.fetch(&pinned(id, &folder), &shards, &[])
+    }
+
+    /// Fetches files of a model into the cache, all of one commit, and returns the folder that
+    /// holds them. The first required file settles which commit `id` means. Optional files that
+    /// the model lacks are passed over.
+    ///
+    /// # Errors
+    /// [`EncoderError`]: `unknown_model` when the hub does not know the model or revision or does
+    /// not show it to this token, `missing_file` for a required file, `hub_unavailable`, `offline`
+    /// when the network is off and the cache lacks a required file, `hash_mismatch` for a broken
+    /// download.
+    pub fn fetch(
+        &self,
+        id: &HubId,
+        required: &[&str],
+        optional: &[&str],
+    ) -> Result<PathBuf, EncoderError> {
+        let Some((first, _)) = required.split_first() else {
+            return Err(self.missing(id, "(no file was asked for)"));
+        };
+        let repository = self.repository(id);
+        let cached = Self::cached(&repository, id, first).is_some();
+        let path = self.download(&repository, id, first)?;
+        let folder = ancestor(&path, first).ok_or_else(|| self.missing(id, first))?;
+        let wanted = |name: &&str| !folder.join(name).exists();
+        let wanted: Vec<&str> = required
+            .iter()
+            .chain(optional)
+            .copied()
+            .filter(wanted)
+            .collect();
+        if self.offline {
+            let lost = required.iter().find(|name| wanted.contains(name));
+            return lost.map_or(Ok(folder.clone()), |name| Err(self.offline(id, name)));
+        }
+        let pinned = pinned(id, &folder);
+        let mut listed = wanted.clone();
+        if !cached {
+            listed.push(first);
+        }
+        if listed.is_empty() {
+            return Ok(folder);
+        }
+        let entries = self.list(&repository, &pinned, &listed)?;
+        if !cached {
+            self.check(&path, first, &entries)?;
+        }
+        for name in wanted {
+            if entries.iter().any(|entry| entry.name == name) {
+                let path = self.download(&repository, &pinned, name)?;
+                self.check(&path, name, &entries)?;
+            } else if required.contains(&name) {
+                return Err(self.missing(&pinned, name));
+            }
+        }
+        Ok(folder)
+    }
+
+    fn repository(&self, id: &HubId) -> HFRepositorySync<RepoTypeModel> {
+        let (owner, name) = hf_hub::split_id(&id.repository);
+        self.client.model(owner, name)
+    }
+
+    fn cached(
+        repository: &HFRepositorySync<RepoTypeModel>,
+        id: &HubId,
+        name: &str,
+    ) -> Option<PathBuf> {
+        let file = repository
+            .download_file()
+            .filename(name)
+            .revision(id.revision());
+        file.local_files_only(true).send().ok()
+    }
+
+    fn download(
+        &self,
+        repository: &HFRepositorySync<RepoTypeModel>,
+        id: &HubId,
+        name: &str,
+    ) -> Result<PathBuf, EncoderError> {
+        if self.offline {
+            return Self::cached(repository, id, name).ok_or_else(|| self.offline(id, name));
+        }
+        tracing::debug!(model = %id, file = name, "resolving on the hub");
+        repository
+            .download_file()
+            .filename(name)
+            .revision(id.revision())
+            .send()
+            .map_err(|error| match error {
+                // The answer does not tell an unknown model from a model without this file.
+                HFError::EntryNotFound { .. } => {
+                    match repository.info().revision(id.revision()).send() {
+                        Ok(_) => self.missing(id, name),
+                        Err(error) => self.failed(id, &error),
+                    }
+                }
+                error => self.failed(id, &error),
+            })
+    }
+
+    /// What the hub says of the files that it has; it passes over those that it lacks.
+    fn list(
+        &self,
+        repository: &HFRepositorySync<RepoTypeModel>,
+        id: &HubId,
+        names: &[&str],
+    ) -> Result<Vec<Listed>, EncoderError> {
+        let paths = names.iter().map(ToString::to_string).collect();
+        let entries = repository
+            .get_paths_info()
+            .paths(paths)
+            .revision(id.revision())
+            .send()
+            .map_err(|error| self.failed(id, &error))?;
+        Ok(entries.into_iter().filter_map(Listed::new).collect())
+    }
+
+    /// Compares a downloaded file with what the hub listed, and takes it out of the cache when it
+    /// differs, so that the next attempt downloads it again.
+    fn check(&self, path: &Path, name: &str, entries: &[Listed]) -> Result<(), EncoderError> {
+        let Some(listed) = entries.iter().find(|entry| entry.name == name) else {
+            return Ok(());
+        };
+        let read = |source| io_error(&path.display().to_string(), source);
+        let bytes = std::fs::metadata(path).map_err(read)?.len();
+        let mut wrong = (bytes != listed.bytes)
+            .then(|| (format!("{} bytes", listed.bytes), format!("{bytes} bytes")));
+        if let (None, Some(expected)) = (&wrong, &listed.sha256) {
+            let found = sha256_of(path).map_err(read)?;
+            wrong = (found != *expected).then(|| (expected.clone(), found));
+        }
+        let Some((expected, found)) = wrong else {
+            return Ok(());
+        };
+        tracing::warn!(
+            file = name,
+            endpoint = self.endpoint,
+            "removing a broken download"
+        );
+        if let Ok(blob) = std::fs::canonicalize(path) {
+            std::fs::remove_file(blob).map_err(read)?;
+        }
+        // On Unix the path is a link to the blob and remains.
+        std::fs::remove_file(path)
+            .or_else(ignore_missing)
+            .map_err(read)?;
+        Err(EncoderError::HashMismatch {
+            file: name.to_owned(),
+            expected,
+            found,
+        })
+    }
+
+    fn missing(&self, id: &HubId, name: &str) -> EncoderError {
+        EncoderError::MissingFile {
+            file: name.to_owned(),
+            location: format!("{}/{id}", self.endpoint),
+        }
+    }
+
+    fn offline(&self, id: &HubId, name: &str) -> EncoderError {
+        EncoderError::Offline {
+            model: id.repository.clone(),
+            revision: id.revision.clone(),
+            file: name.to_owned(),
+            cache: self.cache.display().to_string(),
+        }
+    }
+
+    fn failed(&self, id: &HubId, error: &HFError) -> EncoderError {
+        let message = with_sources(error);
+        match error {
+            HFError::RepoNotFound { .. }
+            | HFError::RevisionNotFound { .. }
+            | HFError::AuthRequired { .. }
+            | HFError::Forbidden { .. } => EncoderError::UnknownModel {
+                model: id.repository.clone(),
+                revision: id.revision.clone(),
+                endpoint: self.endpoint.clone(),
+                message,
+            },
+            _ => EncoderError::HubUnavailable {
+                endpoint: self.endpoint.clone(),
+                message,
+            },
+        }
+    }
+}
+
+/// What the hub states of a file.
+struct Listed {
+    name: String,
+    bytes: u64,
+    /// Only of files in large-file storage.
+    sha256: Option<String>,
+}
+
+impl Listed {
+    fn new(entry: RepoTreeEntry) -> Option<Self> {
+        let RepoTreeEntry::File {
+            path,
+            size,
+            lfs,
+            oid,
+            ..
+        } = entry
+        else {
+            return None;
+        };
+        // The hub writes the SHA-256 of a large file as `oid` inside `lfs`, which the client
+        // reads as `sha256` only; the outer `oid` is git's SHA-1 then.
+        let sha256 = lfs
+            .and_then(|lfs| lfs.sha256)
+            .or(Some(oid))
+            .filter(|hash| hash.len() == 64);
+        Some(Self {
+            name: path,
+            bytes: size,
+            sha256,
+        })
+    }
+}
+
+/// The model at the commit whose files `folder` holds: `…/snapshots/COMMIT`.
+fn pinned(id: &HubId, folder: &Path) -> HubId {
+    let commit = folder
+        .file_name()
+        .map(|name| name.to_string_lossy().into_owned());
+    id.clone().at(commit.unwrap_or_else(|| id.revision.clone()))
+}
+
+/// The folder that `path` has the relative `name` in.
+fn ancestor(path: &Path, name: &str) -> Option<PathBuf> {
+    path.ancestors()
+        .nth(name.split('/').count())
+        .map(Path::to_owned)
+}
+
+fn sha256_of(path: &Path) -> std::io::Result<String> {
+    let mut hasher = Sha256::new();
+    std::io::copy(&mut File::open(path)?, &mut hasher)?;
+    Ok(format!("{:x}", hasher.finalize()))
+}
+
+fn ignore_missing(error: std::io::Error) -> std::io::Result<()> {
+    if error.kind() == std::io::ErrorKind::NotFound {
+        Ok(())
+    } else {
+        Err(error)
+    }
+}
+
+fn with_sources(error: &dyn std::error::Error) -> String {
+    let mut message = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        let text = error.to_string();
+        if !message.contains(&text) {
+            message = format!("{message}: {text}");
+        }
+        source = error.source();
+    }
+    message
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::ErrorCode;
+
+    #[test]
+    fn ids_parse_with_and_without_a_revision() {
+        let id: HubId = "intfloat/multilingual-e5-small".parse().expect("valid");
+        assert_eq!(id.to_string(), "intfloat/multilingual-e5-small@main");
+        let id: HubId = "a/b.c_d@refs/pr/3".parse().expect("valid");
+        assert_eq!((id.repository(), id.revision()), ("a/b.c_d", "refs/pr/3"));
+    }
+
+    #[test]
+    fn refuses_what_is_no_id() {
+        for text in [
+            "", "bert", "/b", "a/", "a/b/c", "../b", "a/..", "a/b@", "a/b@../x", "a b/c",
+        ] {
+            let error = text.parse::<HubId>().expect_err(text);
+            assert_eq!(error.code(), "unknown_model", "{text}");
+        }
+    }
+
+    #[test]
+    fn a_token_is_not_printed() {
+        let options = HubOptions {
+            token: Some("hf_secret".to_owned()),
+            ..HubOptions::default()
+        };
+        assert!(!format!("{options:?}").contains("secret"));
+    }
+}
