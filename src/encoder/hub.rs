@@ -308,12 +308,14 @@ impl Hub {
             return Ok(());
         };
         let read = |source| io_error(&path.display().to_string(), source);
-        let bytes = std::fs::metadata(path).map_err(read)?.len();
+        let blob = std::fs::canonicalize(path).map_err(read)?;
+        let bytes = std::fs::metadata(&blob).map_err(read)?.len();
         let mut wrong = (bytes != listed.bytes)
             .then(|| (format!("{} bytes", listed.bytes), format!("{bytes} bytes")));
-        if let (None, Some(expected)) = (&wrong, &listed.sha256) {
-            let found = sha256_of(path).map_err(read)?;
-            wrong = (found != *expected).then(|| (expected.clone(), found));
+        if let (None, Some(expected)) = (&wrong, listed.sha256.clone().or_else(|| hash_name(&blob)))
+        {
+            let found = sha256_of(&blob).map_err(read)?;
+            wrong = (found != expected).then_some((expected, found));
         }
         let Some((expected, found)) = wrong else {
             return Ok(());
@@ -323,9 +325,7 @@ impl Hub {
             endpoint = self.endpoint,
             "removing a broken download"
         );
-        if let Ok(blob) = std::fs::canonicalize(path) {
-            std::fs::remove_file(blob).map_err(read)?;
-        }
+        std::fs::remove_file(&blob).map_err(read)?;
         // On Unix the path is a link to the blob and remains.
         std::fs::remove_file(path)
             .or_else(ignore_missing)
@@ -377,34 +377,32 @@ impl Hub {
 struct Listed {
     name: String,
     bytes: u64,
-    /// Only of files in large-file storage.
+    /// Only of files in large-file storage, and not from every hub.
     sha256: Option<String>,
 }
 
 impl Listed {
     fn new(entry: RepoTreeEntry) -> Option<Self> {
         let RepoTreeEntry::File {
-            path,
-            size,
-            lfs,
-            oid,
-            ..
+            path, size, lfs, ..
         } = entry
         else {
             return None;
         };
-        // The hub writes the SHA-256 of a large file as `oid` inside `lfs`, which the client
-        // reads as `sha256` only; the outer `oid` is git's SHA-1 then.
-        let sha256 = lfs
-            .and_then(|lfs| lfs.sha256)
-            .or(Some(oid))
-            .filter(|hash| hash.len() == 64);
+        let sha256 = lfs.and_then(|lfs| lfs.sha256);
         Some(Self {
             name: path,
             bytes: size,
             sha256,
         })
     }
+}
+
+/// The cache names the content of a large file by its SHA-256, that of a small one by git's SHA-1.
+fn hash_name(blob: &Path) -> Option<String> {
+    let name = blob.file_name()?.to_str()?;
+    let is_sha256 = name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_sha256.then(|| name.to_owned())
 }
 
 /// The model at the commit whose files `folder` holds: `…/snapshots/COMMIT`.

@@ -5,6 +5,8 @@ use std::collections::HashMap;
 use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
 
+use super::Encoder;
+use super::bert::Bert;
 use super::config::{Architecture, EncoderConfig};
 use super::error::EncoderError;
 use super::files::ModelFiles;
@@ -45,6 +47,18 @@ impl EncoderParts {
             tokenizer,
             weights,
         })
+    }
+
+    /// Builds the encoder for reading, by the configuration's architecture.
+    ///
+    /// # Errors
+    /// [`EncoderError::Compute`] when the device has no room for the weights.
+    pub fn encoder(&self) -> Result<Box<dyn Encoder>, EncoderError> {
+        match self.config.architecture {
+            Architecture::Bert | Architecture::Roberta | Architecture::XlmRoberta => {
+                Ok(Box::new(Bert::load(&self.weights, &self.config)?))
+            }
+        }
     }
 }
 

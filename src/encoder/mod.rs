@@ -18,7 +18,9 @@ pub mod weights;
 
 use candle_core::{Device, Tensor};
 
+pub use config::EncoderConfig;
 pub use error::EncoderError;
+pub use tokenizer::{TextTokenizer, Tokens};
 
 /// What an encoder is.
 #[derive(Debug, Clone)]

@@ -50,6 +50,8 @@ pub struct TextTokenizer {
     suffix: Vec<u32>,
     pad: Option<u32>,
     unk: Option<u32>,
+    /// Ids that a text never makes, ascending.
+    reserved: Vec<u32>,
     /// Largest id plus one.
     rows: usize,
 }
@@ -83,8 +85,9 @@ impl TextTokenizer {
     }
 
     /// Takes a tokenizer. Its truncation and padding are switched off: nothing of a text is ever
-    /// dropped here. Special tokens written out in a text (`[SEP]`, `</s>`) are text, so that a
-    /// text cannot end its own sequence.
+    /// dropped here. Special tokens written out in a text (`[SEP]`, `</s>`) are text, or the
+    /// unknown token where the vocabulary has no other, so that a text cannot end its own
+    /// sequence.
     ///
     /// The special tokens around a sequence are those of its post-processor; without one they are
     /// `[CLS]` and `[SEP]`, or `<s>` and `</s>`.
@@ -105,12 +108,19 @@ impl TextTokenizer {
         };
         let (prefix, suffix) = special_tokens(&tokenizer)?;
         let unk = unknown_id(&tokenizer);
+        let mut reserved: Vec<u32> = tokenizer
+            .get_added_tokens_decoder()
+            .into_iter()
+            .filter_map(|(id, token)| (token.special && Some(id) != unk).then_some(id))
+            .collect();
+        reserved.sort_unstable();
         Ok(Self {
             tokenizer,
             prefix,
             suffix,
             pad,
             unk,
+            reserved,
             rows: largest as usize + 1,
         })
     }
@@ -149,7 +159,9 @@ impl TextTokenizer {
                 .tokenizer
                 .encode(slice, false)
                 .map_err(|error| invalid(format!("cannot tokenize: {error}")))?;
-            tokens.ids.extend_from_slice(encoding.get_ids());
+            tokens
+                .ids
+                .extend(encoding.get_ids().iter().map(|&id| self.as_text(id)));
             tokens
                 .spans
                 .extend(encoding.get_offsets().iter().map(|&offsets| {
@@ -159,6 +171,15 @@ impl TextTokenizer {
             tokens.sentence_of.resize(tokens.ids.len(), number as u32);
         }
         Ok(tokens)
+    }
+
+    /// Unigram vocabularies hold their special tokens as pieces too, so the model itself makes
+    /// `</s>` from such a text.
+    fn as_text(&self, id: u32) -> u32 {
+        match self.unk {
+            Some(unk) if self.reserved.binary_search(&id).is_ok() => unk,
+            _ => id,
+        }
     }
 
     /// One sequence for the encoder: `ids` between the special tokens (`[CLS]` … `[SEP]`).
