@@ -50,11 +50,11 @@ pub fn identify(text: &str) -> LanguageGuess {
         };
     }
     let length = (letters as f32 / SURE_LETTERS).min(1.0);
-    let detector = if letters < RARE_LETTERS {
-        Detector::with_denylist(RARE.to_vec())
-    } else {
-        Detector::new()
-    };
+    let mut denied = evidence::impossible(text);
+    if letters < RARE_LETTERS {
+        denied.extend(RARE);
+    }
+    let detector = Detector::with_denylist(denied);
     let info = detector.detect(text);
     let guess = info
         .as_ref()

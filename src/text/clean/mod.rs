@@ -17,6 +17,7 @@ mod features;
 mod overlap;
 mod runs;
 
+use std::cell::LazyCell;
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
@@ -33,23 +34,28 @@ const MIN_PARAGRAPH: f32 = 18.0;
 const MIN_FURNITURE: usize = 2;
 /// So many link-like blocks in a row are a menu, if the text was pasted.
 const MENU_RUN: usize = 6;
+/// An article of this share of all words is most of the text.
+const MOST_OF_TEXT: f32 = 0.75;
 /// A box (related articles, keywords) ends after so many entries at the latest.
 const MAX_BOX: usize = 15;
 /// Inside an article, only notices of up to this many words are taken for notices.
 const LONGEST_NOTICE: f32 = 20.0;
 /// A stretch before readers' comments of this score is the article, however long the comments.
 const MIN_BEFORE_COMMENTS: f32 = 60.0;
+/// Behind comments, a stretch of so many paragraphs may be another article.
+const MIN_COLUMN: usize = 3;
 /// Another stretch belongs to the article when it is this large a part of the greatest, or has
 /// this score and shares this many of its words with it.
 const SECOND_SHARE: f32 = 0.5;
 const SECOND_SCORE: f32 = 100.0;
 const SECOND_OVERLAP: f32 = 0.45;
 /// Prose outside stays when it shares this many of its words with the article; a title in
-/// front of it when it shares this many, fewer when nothing but furniture stands in between,
-/// nearly all when it stands at the end of a box.
+/// front of it when it shares this many, fewer when nothing but furniture stands in between
+/// and fewer still when it is repeated there, nearly all when it stands at the end of a box.
 const PROSE_OVERLAP: f32 = 0.5;
-const TITLE_OVERLAP: f32 = 0.6;
-const NEAREST_TITLE_OVERLAP: f32 = 0.45;
+const TITLE_OVERLAP: f32 = 0.5;
+const NEAREST_TITLE_OVERLAP: f32 = 0.4;
+const REPEATED_TITLE_OVERLAP: f32 = 0.2;
 const BOXED_TITLE_OVERLAP: f32 = 0.8;
 /// So many blocks in front of the article are searched for its title.
 const TITLE_REACH: usize = 8;
@@ -78,8 +84,6 @@ struct Page<'t> {
     /// The block is an entry of a box.
     boxed: Vec<bool>,
     scores: Vec<f32>,
-    /// Index of the first heading of readers' comments.
-    comments: Option<usize>,
     /// Whether the text was pasted from a page.
     pasted: bool,
 }
@@ -121,7 +125,6 @@ impl<'t> Page<'t> {
         let furniture = features.iter().filter(|it| it.outright()).count();
         let pairs = doubled.iter().filter(|&&twice| twice).count();
         let boxed = boxed(blocks, &features);
-        let comments = features.iter().position(Features::opens_comments);
         let pasted = furniture + if pairs >= MIN_FURNITURE { pairs } else { 0 } >= MIN_FURNITURE;
         Self {
             text,
@@ -130,7 +133,6 @@ impl<'t> Page<'t> {
             doubled,
             boxed,
             scores,
-            comments,
             pasted,
         }
     }
@@ -150,12 +152,13 @@ impl<'t> Page<'t> {
 
     /// The stretches that make up the article, in order; `None` when there is none of some
     /// length.
-    fn article(&self) -> Option<Article> {
+    fn article(&self) -> Option<Article<'_>> {
         let runs = maximal_runs(&self.scores);
         let best = |runs: &mut dyn Iterator<Item = &Run>| {
             runs.max_by(|a, b| a.score.total_cmp(&b.score)).cloned()
         };
-        let barrier = self.comments.unwrap_or(self.features.len());
+        let barrier = self.features.iter().position(Features::opens_comments);
+        let barrier = barrier.unwrap_or(self.features.len());
         let before = best(&mut runs.iter().filter(|run| run.range.end <= barrier))
             .filter(|run| run.score >= MIN_BEFORE_COMMENTS);
         let main = before.or_else(|| best(&mut runs.iter()))?;
@@ -167,59 +170,84 @@ impl<'t> Page<'t> {
         if main.score < MIN_ARTICLE || longest < MIN_PARAGRAPH {
             return None;
         }
-        let vocabulary = Vocabulary::of(
-            main.range.clone().map(|at| self.block(at)),
-            self.blocks.len(),
-        );
-        let barrier = if barrier >= main.range.end {
-            barrier
-        } else {
-            self.features.len()
-        };
-        let runs: Vec<Range<usize>> = runs
-            .into_iter()
-            .filter(|run| {
-                run.range == main.range
-                    || run.range.end <= barrier
-                        && (!self.pasted
-                            || run.score >= main.score * SECOND_SHARE
-                            || run.score >= SECOND_SCORE
-                                && run
-                                    .range
-                                    .clone()
-                                    .map(|at| vocabulary.share(self.block(at)))
-                                    .sum::<f32>()
-                                    >= SECOND_OVERLAP * run.range.len() as f32)
-            })
-            .map(|run| run.range)
-            .collect();
-        Some(Article {
-            runs,
+        let blocks: Vec<&str> = main.range.clone().map(|at| self.block(at)).collect();
+        let vocabulary = LazyCell::new(Box::new(move || Vocabulary::of(&blocks)) as Read<'_>);
+        let mut article = Article {
+            runs: Vec::new(),
             vocabulary,
-            barrier,
-        })
+        };
+        for run in runs {
+            let large = run.score >= main.score * SECOND_SHARE;
+            let belongs = run.range == main.range
+                || if run.range.start > barrier {
+                    large && self.is_column(&run)
+                } else {
+                    !self.pasted || large || self.continues(&run, &article)
+                };
+            if belongs {
+                article.runs.push(run.range);
+            }
+        }
+        Some(article)
+    }
+
+    /// Whether a stretch behind readers' comments is another article rather than comments,
+    /// whose paragraphs alternate with names and buttons.
+    fn is_column(&self, run: &Run) -> bool {
+        let inside = &self.features[run.range.clone()];
+        let prose = inside.iter().filter(|it| it.prose()).count();
+        let links = inside.iter().filter(|it| it.link_like()).count();
+        prose >= MIN_COLUMN && links * 2 <= prose
+    }
+
+    /// Whether a smaller stretch speaks about the same as the article.
+    fn continues(&self, run: &Run, article: &Article) -> bool {
+        if run.score < SECOND_SCORE {
+            return false;
+        }
+        let shares = run
+            .range
+            .clone()
+            .map(|at| article.vocabulary.share(self.block(at)));
+        shares.sum::<f32>() >= SECOND_OVERLAP * run.range.len() as f32
     }
 
     /// Decides about each block, given the article.
     fn select(&self, article: &Article) -> Vec<bool> {
         let mut kept = vec![false; self.features.len()];
+        let total: f32 = self.features.iter().map(|it| it.mass).sum();
+        let inside: f32 = article
+            .runs
+            .iter()
+            .flat_map(Range::clone)
+            .map(|at| self.features[at].mass)
+            .sum();
+        let whole = inside >= total * MOST_OF_TEXT;
         let mut position = 0;
         for run in &article.runs {
-            self.select_outside(position..run.start, article, &mut kept);
-            self.select_inside(run.clone(), &mut kept);
+            self.select_outside(position..run.start, true, whole, article, &mut kept);
+            self.select_inside(position, run.clone(), &mut kept);
             position = run.end;
         }
-        self.select_outside(position..self.features.len(), article, &mut kept);
+        self.select_outside(
+            position..self.features.len(),
+            false,
+            whole,
+            article,
+            &mut kept,
+        );
         kept
     }
 
-    /// Inside the article only outright furniture, boxes and repeated headings go.
-    fn select_inside(&self, run: Range<usize>, kept: &mut [bool]) {
+    /// Inside the article only outright furniture, boxes and repeated headings go; a title
+    /// kept in front of it, from block `front` on, counts as its first heading.
+    fn select_inside(&self, front: usize, run: Range<usize>, kept: &mut [bool]) {
         let mut headings: HashSet<&str> = HashSet::new();
-        // A title that stands in front of the article counts as its first heading.
-        for (at, _) in kept.iter().enumerate().filter(|&(_, &keep)| keep) {
-            headings.insert(&self.features[at].key);
-        }
+        headings.extend(
+            (front..run.start)
+                .filter(|&at| kept[at])
+                .map(|at| self.features[at].key.as_str()),
+        );
         for at in run {
             let it = &self.features[at];
             let heading = it.link_like() && !it.terminal && !it.key.is_empty();
@@ -231,21 +259,30 @@ impl<'t> Page<'t> {
     }
 
     /// Outside, everything goes that stands among furniture and has little to do with the
-    /// article.
-    fn select_outside(&self, gap: Range<usize>, article: &Article, kept: &mut [bool]) {
-        let trim = self.is_furnished(gap.clone(), article);
+    /// article, or that readers wrote behind it.
+    ///
+    /// - `head`: whether the article goes on behind the gap;
+    /// - `whole`: whether the article is most of the text.
+    fn select_outside(
+        &self,
+        gap: Range<usize>,
+        head: bool,
+        whole: bool,
+        article: &Article,
+        kept: &mut [bool],
+    ) {
+        let trim = self.is_furnished(gap.clone(), whole);
+        let mut comments = gap.clone().filter(|&at| self.features[at].opens_comments());
+        let comments = comments.next().filter(|_| gap.start > 0).unwrap_or(gap.end);
         let mut titles: HashSet<&str> = HashSet::new();
         for at in gap.clone().rev() {
             let it = &self.features[at];
-            kept[at] = if at >= article.barrier {
-                false
-            } else if let Some(kind) = it.furniture {
+            kept[at] = if let Some(kind) = it.furniture {
                 kind == Furniture::Address && !trim
             } else if trim {
-                let head = article.runs.iter().any(|run| run.start == gap.end);
-                let title =
-                    head && gap.end - at <= TITLE_REACH && self.is_title(at, gap.end, article);
-                (title && titles.insert(&it.key)) || self.belongs(at, &gap, article)
+                let near = head && gap.end - at <= TITLE_REACH;
+                (near && self.is_title(at, gap.end, article) && titles.insert(&it.key))
+                    || (at < comments && self.belongs(at, &gap, article))
             } else {
                 !self.boxed[at]
             };
@@ -253,7 +290,7 @@ impl<'t> Page<'t> {
     }
 
     /// Whether a gap holds furniture: a menu, a box, a form.
-    fn is_furnished(&self, gap: Range<usize>, article: &Article) -> bool {
+    fn is_furnished(&self, gap: Range<usize>, whole: bool) -> bool {
         let mut longest = 0;
         let mut length = 0;
         for at in gap.clone() {
@@ -270,14 +307,7 @@ impl<'t> Page<'t> {
         }
         // Without any other sign, a long list of short lines is a menu only next to an article
         // that is most of the text.
-        let total: f32 = self.features.iter().map(|it| it.mass).sum();
-        let inside: f32 = article
-            .runs
-            .iter()
-            .flat_map(Range::clone)
-            .map(|at| self.features[at].mass)
-            .sum();
-        longest >= MENU_RUN && inside >= total * 0.75
+        longest >= MENU_RUN && whole
     }
 
     /// Whether a short block in front of the article names its subject.
@@ -290,13 +320,13 @@ impl<'t> Page<'t> {
         if self.boxed[at] {
             at + 1 == end && it.mass >= 4.0 && share >= BOXED_TITLE_OVERLAP
         } else {
-            let nearest =
-                (at + 1..end).all(|at| self.features[at].furniture.is_some() || self.boxed[at]);
+            let furniture = |at: usize| self.features[at].furniture.is_some() || self.boxed[at];
+            let nearest = (at + 1..end).all(furniture);
             share
-                >= if nearest {
-                    NEAREST_TITLE_OVERLAP
-                } else {
-                    TITLE_OVERLAP
+                >= match (nearest, self.doubled[at]) {
+                    (true, true) => REPEATED_TITLE_OVERLAP,
+                    (true, false) => NEAREST_TITLE_OVERLAP,
+                    _ => TITLE_OVERLAP,
                 }
         }
     }
@@ -313,14 +343,15 @@ impl<'t> Page<'t> {
     }
 }
 
+/// Collects the words of the article when they are first asked for.
+type Read<'p> = Box<dyn FnOnce() -> Vocabulary + 'p>;
+
 /// What was recognised as the article.
-struct Article {
+struct Article<'p> {
     /// Stretches of blocks.
     runs: Vec<Range<usize>>,
     /// The words of the greatest one.
-    vocabulary: Vocabulary,
-    /// Index of the heading of the readers' comments behind it, or the number of blocks.
-    barrier: usize,
+    vocabulary: LazyCell<Vocabulary, Read<'p>>,
 }
 
 /// Marks the entries of boxes: the link-like blocks that follow a heading such as "most read",

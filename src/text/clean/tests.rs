@@ -204,6 +204,58 @@ fn chinese_page() {
 }
 
 #[test]
+fn spanish_page() {
+    check(
+        include_str!("fixtures/es_page.txt"),
+        &[
+            "La OTAN no puede",
+            "Cada vez que",
+            "La alianza ha cumplido",
+            "La Unión Europea, mientras",
+            "Una cumbre no",
+        ],
+        &[
+            "Deportes",
+            "cookies",
+            "Noruega",
+            "Bélgica",
+            "Dinamarca",
+            "Hungría",
+            "Argelia",
+            "Archivado",
+            "Lisboa",
+            "Filipinas",
+            "Kazajistán",
+            "Normas",
+        ],
+    );
+}
+
+#[test]
+fn turkish_page() {
+    check(
+        include_str!("fixtures/tr_page.txt"),
+        &[
+            "Boğazdan geçen",
+            "Birleşmiş Milletler'in",
+            "Rusya'nın anlaşmadan",
+            "Ankara'ya düşen",
+        ],
+        &[
+            "Gündem",
+            "Finlandiya",
+            "Meksika",
+            "Yazdır",
+            "Mısır",
+            "Romanya",
+            "Yorumlar",
+            "Gönder",
+            "saklıdır",
+        ],
+    );
+}
+
+#[test]
 fn short_plain_inputs_are_kept_whole() {
     for text in [
         "NATO",
@@ -284,6 +336,15 @@ fn comments_longer_than_the_article_do_not_replace_it() {
         &["Norway", "Sign in"],
     );
     assert!(text.trim_end().ends_with("patient."));
+}
+
+#[test]
+fn several_pages_in_one_text_keep_all_their_articles() {
+    let page = include_str!("fixtures/en_page.txt");
+    let clean = CleanText::new(&page.repeat(3), true, &[]).unwrap();
+    assert_eq!(clean.text().matches("could not agree").count(), 3);
+    assert_eq!(clean.text().matches("Why the Security Council").count(), 3);
+    assert!(!clean.text().contains("Australia") && !clean.text().contains("Bolivia"));
 }
 
 /// The pasted page among the samples that the project was given; they are not part of the

@@ -148,7 +148,8 @@ pub fn fold(text: &str) -> FoldedText {
     let mut chars = text.char_indices().peekable();
     while let Some((start, c)) = chars.next() {
         let before = folded.len();
-        fold_char(c).push_to(&mut folded);
+        let to = fold_char(c);
+        to.push_to(&mut folded);
         if folded.len() == before {
             continue;
         }
@@ -161,7 +162,11 @@ pub fn fold(text: &str) -> FoldedText {
             end = at + mark.len_utf8();
             chars.next();
         }
-        map.push(before..folded.len(), start..end);
+        if matches!(to, Folded::Char(_)) && end == start + c.len_utf8() {
+            map.push(before..folded.len(), start..end);
+        } else {
+            map.push_unit(before..folded.len(), start..end);
+        }
     }
     FoldedText { text: folded, map }
 }

@@ -60,6 +60,15 @@ fn spans_map_back_with_their_marks() {
 }
 
 #[test]
+fn ligatures_are_not_divided() {
+    // Three bytes become three letters, which are no three characters of the source.
+    let folded = fold("oﬃce");
+    assert_eq!(folded.text, "office");
+    assert_eq!(folded.to_source(2..3), 1..4);
+    assert_eq!(folded.from_source(1..4), Some(1..4));
+}
+
+#[test]
 fn table_is_stable_under_itself_and_lower_case() {
     let table = fold_table();
     assert!(table.len() > 300);

@@ -1,5 +1,7 @@
 //! Letters and function words that tell neighbouring languages apart.
 
+use whatlang::Lang;
+
 use crate::text::fold::fold_str;
 
 /// What letters and function words say.
@@ -42,6 +44,21 @@ pub(super) fn of(text: &str) -> Evidence {
         Some(4) => vote(text, DEVANAGARI, 1),
         _ => NONE,
     }
+}
+
+/// Languages in Cyrillic letters that no text of some length is in without a letter of theirs.
+pub(super) fn impossible(text: &str) -> Vec<Lang> {
+    let letters = text.chars().filter(|c| c.is_alphabetic()).count();
+    let rules: [(&[Lang], &str, usize); 3] = [
+        (&[Lang::Srp, Lang::Mkd], "ђћљњџјѓќѕЂЋЉЊЏЈЃЌЅ", 20),
+        (&[Lang::Ukr, Lang::Bel], "іїєґўІЇЄҐЎ", 30),
+        (&[Lang::Bul], "ъЪ", 80),
+    ];
+    rules
+        .iter()
+        .filter(|(_, own, least)| letters >= *least && count(text, own) == 0)
+        .flat_map(|(langs, _, _)| langs.iter().copied())
+        .collect()
 }
 
 fn sure(code: &'static str, strength: f32) -> Evidence {
