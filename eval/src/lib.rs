@@ -1,4 +1,7 @@
 //! Measures how good a stance model is: the same code path as users, the metrics of the
 //! field, baselines computed on the spot, and intervals that respect documents.
 
+pub mod baselines;
+pub mod data;
+pub mod error;
 pub mod metrics;

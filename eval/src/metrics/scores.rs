@@ -26,8 +26,8 @@ impl Scores {
         }
     }
 
-    /// Adds a row: its gold class, the probability of each class (`[classes]`, adding up to
-    /// 1) and whether the system declined to answer. The predicted class is the most probable
+    /// Adds a row: its gold class, the probability of each class (`[classes]`, summing to
+    /// one) and whether the system declined to answer. The predicted class is the most probable
     /// one, the first of equals.
     ///
     /// # Panics
