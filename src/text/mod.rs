@@ -86,4 +86,38 @@ mod tests {
             "field `text` has 5 bytes, the limit is 4"
         );
     }
+
+    /// The texts of `examples/`, each named by its language.
+    #[test]
+    fn examples_are_read_whole_and_in_their_language() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/examples");
+        let mut seen = 0;
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.extension().is_none_or(|extension| extension != "txt") {
+                continue;
+            }
+            let original = std::fs::read_to_string(&path).unwrap();
+            let clean = CleanText::new(&original, true, &[]).unwrap();
+            assert!(clean.set_aside().is_empty(), "{path:?} lost text");
+            let guess = identify(clean.text());
+            assert_eq!(Some(guess.code), path.file_stem().unwrap().to_str());
+            assert!(guess.confidence > 0.5, "{path:?}: {guess:?}");
+            let found = sentences(clean.text(), clean.paragraphs());
+            assert!(found.len() >= 10, "{path:?}: {} sentences", found.len());
+            seen += 1;
+        }
+        assert!(seen >= 8, "{seen} examples");
+        let documents = std::fs::read_to_string(format!("{folder}/documents.jsonl")).unwrap();
+        for line in documents.lines() {
+            let document: crate::document::Document = serde_json::from_str(line).unwrap();
+            let table = OffsetTable::new(&document.text);
+            for actor in document.actors.unwrap_or_default() {
+                for [start, end] in actor.spans.unwrap_or_default() {
+                    let unit = crate::document::OffsetUnit::Char;
+                    assert!(table.to_byte(start, unit) < table.to_byte(end, unit));
+                }
+            }
+        }
+    }
 }
