@@ -117,8 +117,8 @@ pub enum EncoderError {
         /// Why it cannot be used.
         message: String,
     },
-    /// A hub id that is not of the form `owner/name` or `name`.
-    #[error("`{0}` is no model id of a hub: expected `owner/name`")]
+    /// A name that is neither a folder nor of the form `owner/name`.
+    #[error("`{0}` is neither a folder nor a model id of a hub, `owner/name`")]
     InvalidModelId(String),
     /// The hub has no such model or revision, or does not show it to this token.
     #[error("the hub at {endpoint} has no model `{model}` at revision `{revision}`: {message}")]

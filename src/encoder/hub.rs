@@ -38,6 +38,17 @@ impl HubId {
         self
     }
 
+    /// The same model at the commit whose files `folder` holds, as [`Hub::fetch`] returns it.
+    #[must_use]
+    pub fn pinned(&self, folder: &Path) -> Self {
+        // The cache keeps them at `…/snapshots/COMMIT`.
+        let commit = folder
+            .file_name()
+            .map(|name| name.to_string_lossy().into_owned());
+        self.clone()
+            .at(commit.unwrap_or_else(|| self.revision.clone()))
+    }
+
     /// `owner/name`.
     pub fn repository(&self) -> &str {
         &self.repository
@@ -171,17 +182,25 @@ impl Hub {
     /// As [`Hub::fetch`].
     pub fn fetch_encoder(&self, id: &HubId) -> Result<PathBuf, EncoderError> {
         let required = [CONFIG_FILE, TOKENIZER_FILE];
-        let folder = self.fetch(id, &required, &[WEIGHTS_FILE, WEIGHTS_INDEX_FILE])?;
-        let files = Folder::new(&folder);
-        if files.open(WEIGHTS_FILE)?.is_some() {
+        let folder = self.fetch(id, &required, &[])?;
+        let (id, files) = (id.pinned(&folder), Folder::new(&folder));
+        let has = |name: &str| files.path().join(name).exists();
+        if !has(WEIGHTS_FILE) && !has(WEIGHTS_INDEX_FILE) {
+            self.fetch(&id, &required, &[WEIGHTS_FILE, WEIGHTS_INDEX_FILE])?;
+        }
+        if has(WEIGHTS_FILE) {
             return Ok(folder);
         }
         let Some(index) = files.read(WEIGHTS_INDEX_FILE)? else {
-            return Err(self.missing(id, WEIGHTS_FILE));
+            return Err(if self.offline {
+                self.offline(&id, WEIGHTS_FILE)
+            } else {
+                self.missing(&id, WEIGHTS_FILE)
+            });
         };
         let shards = shard_names(&index)?;
         let shards: Vec<&str> = shards.iter().map(String::as_str).collect();
-        self.fetch(&pinned(id, &folder), &shards, &[])
+        self.fetch(&id, &shards, &[])
     }
 
     /// Fetches files of a model into the cache, all of one commit, and returns the folder that
@@ -217,7 +236,7 @@ impl Hub {
             let lost = required.iter().find(|name| wanted.contains(name));
             return lost.map_or(Ok(folder.clone()), |name| Err(self.offline(id, name)));
         }
-        let pinned = pinned(id, &folder);
+        let pinned = id.pinned(&folder);
         let mut listed = wanted.clone();
         if !cached {
             listed.push(first);
@@ -373,6 +392,19 @@ impl Hub {
     }
 }
 
+/// The folder of the encoder that `name` means: a folder at that path, else a model of the hub,
+/// `owner/name` or `owner/name@revision`.
+///
+/// # Errors
+/// [`EncoderError::InvalidModelId`] when it is neither; else as [`Hub::fetch`].
+pub fn locate_encoder(name: &str, options: &HubOptions) -> Result<Folder, EncoderError> {
+    if Path::new(name).is_dir() {
+        return Ok(Folder::new(name));
+    }
+    let id = name.parse::<HubId>()?;
+    Ok(Folder::new(Hub::new(options)?.fetch_encoder(&id)?))
+}
+
 /// What the hub states of a file.
 struct Listed {
     name: String,
@@ -403,14 +435,6 @@ fn hash_name(blob: &Path) -> Option<String> {
     let name = blob.file_name()?.to_str()?;
     let is_sha256 = name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit());
     is_sha256.then(|| name.to_owned())
-}
-
-/// The model at the commit whose files `folder` holds: `…/snapshots/COMMIT`.
-fn pinned(id: &HubId, folder: &Path) -> HubId {
-    let commit = folder
-        .file_name()
-        .map(|name| name.to_string_lossy().into_owned());
-    id.clone().at(commit.unwrap_or_else(|| id.revision.clone()))
 }
 
 /// The folder that `path` has the relative `name` in.

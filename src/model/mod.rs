@@ -1,1 +1,15 @@
-//! The folder that holds a model: manifest, hashes, configuration.
+//! The folder that holds a model: manifest, hashes, files.
+//!
+//! A model is a folder with a [`Manifest`] that lists its files and their SHA-256. It comes from
+//! the program itself, from a folder or from the hub; [`open`] finds it by name, checks it, and
+//! hands its files to [`crate::encoder`] and to the heads through [`ModelFolder`].
+
+pub mod error;
+pub mod folder;
+pub mod manifest;
+pub mod resolve;
+
+pub use error::ModelError;
+pub use folder::ModelFolder;
+pub use manifest::{MANIFEST_FILE, Manifest, ManifestInfo, write_manifest};
+pub use resolve::{DEFAULT_MODEL, default_model, open};
