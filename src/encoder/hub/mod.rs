@@ -4,134 +4,23 @@
 //! What arrives is checked against the size and, for large files, the SHA-256 that the hub
 //! states, because a broken download would otherwise stay in the cache for good.
 
-use std::fmt;
+mod id;
+mod options;
+
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 
 use hf_hub::repository::RepoTreeEntry;
 use hf_hub::{HFClient, HFClientSync, HFError, HFRepositorySync, RepoTypeModel};
 use sha2::{Digest, Sha256};
 
 use super::error::EncoderError;
-use super::files::{Folder, ModelFiles, io_error, is_plain_name};
+use super::files::{Folder, ModelFiles, io_error};
 use super::load::{CONFIG_FILE, TOKENIZER_FILE};
 use super::weights::{WEIGHTS_FILE, WEIGHTS_INDEX_FILE, shard_names};
 
-/// The branch that is meant when no revision is named.
-pub const DEFAULT_REVISION: &str = "main";
-
-/// A model on the hub: `owner/name`, or `owner/name@revision`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct HubId {
-    /// Owner and name, with a slash between.
-    repository: String,
-    /// Branch, tag or commit.
-    revision: String,
-}
-
-impl HubId {
-    /// The same model at another branch, tag or commit.
-    #[must_use]
-    pub fn at(mut self, revision: impl Into<String>) -> Self {
-        self.revision = revision.into();
-        self
-    }
-
-    /// The same model at the commit whose files `folder` holds, as [`Hub::fetch`] returns it.
-    #[must_use]
-    pub fn pinned(&self, folder: &Path) -> Self {
-        // The cache keeps them at `…/snapshots/COMMIT`.
-        let commit = folder
-            .file_name()
-            .map(|name| name.to_string_lossy().into_owned());
-        self.clone()
-            .at(commit.unwrap_or_else(|| self.revision.clone()))
-    }
-
-    /// `owner/name`.
-    pub fn repository(&self) -> &str {
-        &self.repository
-    }
-
-    /// Branch, tag or commit.
-    pub fn revision(&self) -> &str {
-        &self.revision
-    }
-}
-
-impl FromStr for HubId {
-    type Err = EncoderError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let (repository, revision) = text.split_once('@').unwrap_or((text, DEFAULT_REVISION));
-        let part = |part: &str| {
-            let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
-            !part.is_empty()
-                && part.len() <= 96
-                && part.bytes().all(allowed)
-                && !part.starts_with(['.', '-'])
-                && !part.ends_with(['.', '-'])
-                && !part.contains("..")
-                && !part.contains("--")
-        };
-        let valid = repository
-            .split_once('/')
-            .is_some_and(|(owner, name)| part(owner) && part(name));
-        if !valid || !is_plain_name(revision) {
-            return Err(EncoderError::InvalidModelId(text.to_owned()));
-        }
-        Ok(Self {
-            repository: repository.to_owned(),
-            revision: revision.to_owned(),
-        })
-    }
-}
-
-impl fmt::Display for HubId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}@{}", self.repository, self.revision)
-    }
-}
-
-/// How to reach the hub. What is `None` follows the rules of Hugging Face's tools.
-#[derive(Clone, Default)]
-pub struct HubOptions {
-    /// The hub's address; else `HF_ENDPOINT`, else `https://huggingface.co`.
-    pub endpoint: Option<String>,
-    /// Access token; else `HF_TOKEN`, else the token file that `hf auth login` writes.
-    pub token: Option<String>,
-    /// Cache folder; else `HF_HUB_CACHE`, else `$HF_HOME/hub`, else `~/.cache/huggingface/hub`.
-    pub cache_dir: Option<PathBuf>,
-    /// Use the cache only and never the network.
-    pub offline: bool,
-}
-
-impl HubOptions {
-    /// The options that the environment sets: `HF_HUB_OFFLINE=1` (or `true`, `yes`, `on`) turns
-    /// the network off; the rest is read when it is needed.
-    pub fn from_env() -> Self {
-        let offline = std::env::var("HF_HUB_OFFLINE").is_ok_and(|value| {
-            ["1", "true", "yes", "on"].contains(&value.trim().to_ascii_lowercase().as_str())
-        });
-        Self {
-            offline,
-            ..Self::default()
-        }
-    }
-}
-
-impl fmt::Debug for HubOptions {
-    /// Without the token, which has no place in a log.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("HubOptions")
-            .field("endpoint", &self.endpoint)
-            .field("token", &self.token.as_ref().map(|_| "set"))
-            .field("cache_dir", &self.cache_dir)
-            .field("offline", &self.offline)
-            .finish()
-    }
-}
+pub use id::{DEFAULT_REVISION, HubId};
+pub use options::HubOptions;
 
 /// A hub of models and its local cache.
 pub struct Hub {
@@ -260,7 +149,7 @@ impl Hub {
     }
 
     fn repository(&self, id: &HubId) -> HFRepositorySync<RepoTypeModel> {
-        let (owner, name) = hf_hub::split_id(&id.repository);
+        let (owner, name) = hf_hub::split_id(id.repository());
         self.client.model(owner, name)
     }
 
@@ -365,8 +254,8 @@ impl Hub {
 
     fn offline(&self, id: &HubId, name: &str) -> EncoderError {
         EncoderError::Offline {
-            model: id.repository.clone(),
-            revision: id.revision.clone(),
+            model: id.repository().to_owned(),
+            revision: id.revision().to_owned(),
             file: name.to_owned(),
             cache: self.cache.display().to_string(),
         }
@@ -379,8 +268,8 @@ impl Hub {
             | HFError::RevisionNotFound { .. }
             | HFError::AuthRequired { .. }
             | HFError::Forbidden { .. } => EncoderError::UnknownModel {
-                model: id.repository.clone(),
-                revision: id.revision.clone(),
+                model: id.repository().to_owned(),
+                revision: id.revision().to_owned(),
                 endpoint: self.endpoint.clone(),
                 message,
             },
@@ -469,37 +358,4 @@ fn with_sources(error: &dyn std::error::Error) -> String {
         source = error.source();
     }
     message
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::error::ErrorCode;
-
-    #[test]
-    fn ids_parse_with_and_without_a_revision() {
-        let id: HubId = "intfloat/multilingual-e5-small".parse().expect("valid");
-        assert_eq!(id.to_string(), "intfloat/multilingual-e5-small@main");
-        let id: HubId = "a/b.c_d@refs/pr/3".parse().expect("valid");
-        assert_eq!((id.repository(), id.revision()), ("a/b.c_d", "refs/pr/3"));
-    }
-
-    #[test]
-    fn refuses_what_is_no_id() {
-        for text in [
-            "", "bert", "/b", "a/", "a/b/c", "../b", "a/..", "a/b@", "a/b@../x", "a b/c",
-        ] {
-            let error = text.parse::<HubId>().expect_err(text);
-            assert_eq!(error.code(), "unknown_model", "{text}");
-        }
-    }
-
-    #[test]
-    fn a_token_is_not_printed() {
-        let options = HubOptions {
-            token: Some("hf_secret".to_owned()),
-            ..HubOptions::default()
-        };
-        assert!(!format!("{options:?}").contains("secret"));
-    }
 }
