@@ -1,0 +1,11 @@
+//! Trains the models that stance serves: one stage per module, each reading files and
+//! writing files, so that every step can be repeated and looked at.
+//!
+//! `prepare` cleans labelled data; `tokenizer` learns the vocabulary; `align` gives the new
+//! vocabulary its first embeddings and writes the parallel text as token ids.
+
+pub mod align;
+pub mod cli;
+pub mod data;
+pub mod pairs;
+pub mod tokenizer;
