@@ -5,6 +5,7 @@
 //! silence.
 
 pub mod corpus;
+pub mod examples;
 pub mod lines;
 pub mod record;
 pub mod splits;
