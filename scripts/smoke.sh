@@ -1,0 +1,63 @@
+#!/usr/bin/env bash
+# Tries the program the way README does: the examples on the command line, then as a service.
+#
+#   smoke.sh PROGRAM
+#
+# Looks at what only a real run shows; what the answers say is the business of the tests.
+set -euo pipefail
+program=$(realpath "$1")
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+root=$PWD
+work=$(mktemp -d)
+server=
+finish() {
+  [[ -z $server ]] || kill "$server" 2>/dev/null || true
+  rm -rf "$work"
+}
+trap finish EXIT
+fail() {
+  echo "smoke: $*" >&2
+  exit 1
+}
+
+# The main job. A document that could not be judged makes the exit code 3.
+"$program" classify examples/*.txt >"$work/table"
+sed -n '1,12p' "$work/table"
+
+# One line for each document, in the order of the input.
+"$program" classify --format jsonl examples/*.txt examples/documents.jsonl >"$work/lines"
+texts=(examples/*.txt)
+expected=$((${#texts[@]} + $(grep -c . examples/documents.jsonl)))
+found=$(grep -c '"stances":' "$work/lines" || true)
+[[ $found == "$expected" ]] || fail "$expected documents, but $found predictions"
+for text in "${texts[@]}"; do echo "$text"; done >"$work/ids"
+grep -o '"id":"examples/[^"]*"' "$work/lines" | cut -d'"' -f4 | diff "$work/ids" - >&2 ||
+  fail "the predictions are not in the order of the input"
+
+# The model is inside: another folder, no home, no network.
+(cd "$work" && echo "Spain has never been a better neighbour." |
+  env -i HOME="$work" "$program" classify --offline --format json >"$work/answer")
+grep -q '"results":' "$work/answer" || fail "no answer away from the source tree"
+
+# The service, on any free port, until SIGTERM.
+"$program" serve --port 0 >"$work/serve" &
+server=$!
+for _ in {1..300}; do
+  grep -q '^model ' "$work/serve" && break
+  kill -0 "$server" 2>/dev/null || fail "the service ended: $(cat "$work/serve")"
+  sleep 0.2
+done
+cat "$work/serve"
+url=$(grep -o 'http://[^ ]*' "$work/serve" | head -n 1) || fail "the service printed no URL"
+"$root/scripts/healthcheck.sh" "${url##*:}" || fail "the service is not ready"
+body='{"documents": [{"text": "Spain has never been a better neighbour."}, {"text": ""}]}'
+curl -fsS --max-time 60 -H 'content-type: application/json' -d "$body" \
+  "$url/v1/classify" >"$work/response"
+grep -q '"stances":' "$work/response" || fail "no prediction: $(cat "$work/response")"
+grep -q '"code":"empty_text"' "$work/response" || fail "no error for an empty text"
+kill -TERM "$server"
+ended=0
+wait "$server" || ended=$?
+server=
+[[ $ended == 0 ]] || fail "the service ended with $ended after SIGTERM"
+echo "smoke: well"
