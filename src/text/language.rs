@@ -2,6 +2,7 @@
 
 mod codes;
 mod evidence;
+mod words;
 
 use whatlang::{Detector, Lang};
 
@@ -50,16 +51,12 @@ pub fn identify(text: &str) -> LanguageGuess {
         };
     }
     let length = (letters as f32 / SURE_LETTERS).min(1.0);
-    let mut denied = evidence::impossible(text);
-    if letters < RARE_LETTERS {
-        denied.extend(RARE);
-    }
-    let detector = Detector::with_denylist(denied);
-    let info = detector.detect(text);
-    let guess = info
-        .as_ref()
-        .map(|info| (code_of(info.lang()), info.confidence() as f32));
-    let Evidence { code, strength } = evidence::of(text);
+    let Evidence {
+        code,
+        strength,
+        candidates,
+    } = evidence::of(text);
+    let guess = trigrams(text, letters, &candidates);
     match (code, guess) {
         (Some(code), guess) => {
             let agreed = guess
@@ -81,8 +78,36 @@ pub fn identify(text: &str) -> LanguageGuess {
     }
 }
 
+/// What `whatlang` says, of the candidates if there are any.
+fn trigrams(text: &str, letters: usize, candidates: &[&str]) -> Option<(&'static str, f32)> {
+    let mut denied = evidence::impossible(text);
+    if letters < RARE_LETTERS {
+        denied.extend(RARE);
+    }
+    let of = |detector: Detector| {
+        let info = detector.detect(text)?;
+        Some((code_of(info.lang()), info.confidence() as f32))
+    };
+    let allowed: Vec<Lang> = Lang::all()
+        .iter()
+        .copied()
+        .filter(|lang| candidates.contains(&code_of(*lang)) && !denied.contains(lang))
+        .collect();
+    if let [only] = allowed.as_slice() {
+        return Some((code_of(*only), 0.5));
+    }
+    let among = if allowed.is_empty() {
+        None
+    } else {
+        of(Detector::with_allowlist(allowed))
+    };
+    among.or_else(|| of(Detector::with_denylist(denied)))
+}
+
 /// Languages not considered for short texts.
-const RARE: [Lang; 10] = [
+const RARE: [Lang; 12] = [
+    Lang::Afr,
+    Lang::Uzb,
     Lang::Lat,
     Lang::Epo,
     Lang::Aka,

@@ -2,21 +2,19 @@
 
 use whatlang::Lang;
 
+use super::words::{ARABIC, CYRILLIC, DEVANAGARI, HEBREW, LATIN, Words};
 use crate::text::fold::fold_str;
 
 /// What letters and function words say.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Evidence {
     /// The language, when they say anything.
     pub code: Option<&'static str>,
     /// How strongly, between 0 and 1.
     pub strength: f32,
+    /// When they leave several languages: these.
+    pub candidates: Vec<&'static str>,
 }
-
-const NONE: Evidence = Evidence {
-    code: None,
-    strength: 0.0,
-};
 
 /// Looks at the script of most letters, and asks its rules.
 pub(super) fn of(text: &str) -> Evidence {
@@ -37,34 +35,44 @@ pub(super) fn of(text: &str) -> Evidence {
         .max_by_key(|&at| counts[at])
         .filter(|&at| counts[at] * 2 > letters);
     match most {
-        Some(0) => vote(text, LATIN, 2),
+        Some(0) => latin(text),
         Some(1) => cyrillic(text),
         Some(2) => hebrew(text),
         Some(3) => arabic(text),
-        Some(4) => vote(text, DEVANAGARI, 1),
-        _ => NONE,
+        Some(4) => vote(text, DEVANAGARI),
+        _ => Evidence::default(),
     }
 }
 
-/// Languages in Cyrillic letters that no text of some length is in without a letter of theirs.
+/// Languages that no text of some length is in without a letter of theirs.
 pub(super) fn impossible(text: &str) -> Vec<Lang> {
     let letters = text.chars().filter(|c| c.is_alphabetic()).count();
-    let rules: [(&[Lang], &str, usize); 3] = [
+    let rules: [(&[Lang], &str, usize); 4] = [
         (&[Lang::Srp, Lang::Mkd], "ђћљњџјѓќѕЂЋЉЊЏЈЃЌЅ", 20),
         (&[Lang::Ukr, Lang::Bel], "іїєґўІЇЄҐЎ", 30),
         (&[Lang::Bul], "ъЪ", 80),
+        (&[Lang::Aze], "əƏ", 20),
     ];
-    rules
+    let mut denied: Vec<Lang> = rules
         .iter()
         .filter(|(_, own, least)| letters >= *least && count(text, own) == 0)
         .flat_map(|(langs, _, _)| langs.iter().copied())
-        .collect()
+        .collect();
+    // Short Bulgarian may lack ъ, but then it has one of these.
+    let bulgarian = ["се", "са", "е", "че", "ще", "това", "към", "със"];
+    let lower = text.to_lowercase();
+    let mut words = lower.split(|c: char| !c.is_alphabetic());
+    if letters >= 25 && !lower.contains('ъ') && !words.any(|word| bulgarian.contains(&word)) {
+        denied.push(Lang::Bul);
+    }
+    denied
 }
 
 fn sure(code: &'static str, strength: f32) -> Evidence {
     Evidence {
         code: Some(code),
         strength,
+        candidates: Vec::new(),
     }
 }
 
@@ -87,9 +95,13 @@ fn cyrillic(text: &str) -> Evidence {
         return sure("tg", 0.9);
     }
     if kazakh > few && kazakh * 2 > ukrainian {
-        // Kyrgyz has only ң ө ү of these.
-        let kyrgyz = count(text, "әқғұһі") == 0;
-        return sure(if kyrgyz { "ky" } else { "kk" }, 0.9);
+        // Kyrgyz has only ң ө ү of these, Mongolian only ө ү.
+        let code = match (count(text, "әқғұһі"), count(text, "ң")) {
+            (1.., _) => "kk",
+            (0, 1..) => "ky",
+            (0, 0) => "mn",
+        };
+        return sure(code, 0.9);
     }
     if count(text, "ў") >= 1 && ukrainian > 0 && count(text, "їєґ") < few {
         return sure("be", 0.95);
@@ -105,14 +117,14 @@ fn cyrillic(text: &str) -> Evidence {
         let code = if count(text, "ђћ") > 0 {
             "sr"
         } else {
-            return vote(text, CYRILLIC, 1);
+            return vote(text, CYRILLIC);
         };
         return sure(code, 0.9);
     }
-    if count(text, "ыэё") >= few && ukrainian == 0 {
-        return sure("ru", 0.95);
+    if count(text, "ыэё") > 0 && ukrainian == 0 {
+        return sure("ru", if russian >= few { 0.95 } else { 0.7 });
     }
-    let words = vote(text, CYRILLIC, 1);
+    let words = vote(text, CYRILLIC);
     // A few words that could be anything are Russian more often than not.
     let short = letters < 25 && ukrainian + count(text, "ъ") == 0;
     if words.code.is_none() && short {
@@ -125,7 +137,7 @@ fn cyrillic(text: &str) -> Evidence {
 fn hebrew(text: &str) -> Evidence {
     let letters = text.chars().filter(|c| c.is_alphabetic()).count();
     let yiddish = count(text, "װױײ") * 20 > letters;
-    let words = vote(text, HEBREW, 1);
+    let words = vote(text, HEBREW);
     if yiddish {
         sure("yi", 0.9)
     } else {
@@ -154,19 +166,20 @@ fn arabic(text: &str) -> Evidence {
         };
         return sure(code, 0.95);
     }
-    let words = vote_words(text, ARABIC, |word| {
+    let hits = count_words(text, ARABIC, |word| {
         // The article, alone or behind a conjunction or preposition.
         let rest = word.strip_prefix(['و', 'ف', 'ب', 'ك']).unwrap_or(word);
         let long = word.chars().count() > 4;
         (long && (rest.starts_with("ال") || word.starts_with("لل"))).then_some("ar")
     });
+    let words = decide(&hits, ARABIC, 1);
     let persian = count(text, "پچژگ");
     let arabic = count(text, "ةىأإ");
     let code = match (words.code, persian, arabic) {
         (Some(code), _, _) => code,
         (None, 1.., 0) => "fa",
         (None, 0, 1..) => "ar",
-        _ => return NONE,
+        _ => return Evidence::default(),
     };
     sure(
         code,
@@ -178,159 +191,52 @@ fn arabic(text: &str) -> Evidence {
     )
 }
 
-/// Codes of languages, and function words of each.
-type Words = &'static [(&'static str, &'static str)];
-
-const ARABIC: Words = &[
-    (
-        "ar",
-        "في من على إلى أن عن مع هذا هذه التي الذي ما لا لم لن كان كل بين بعد ولا وقد هو هي ذلك نحن إن قد ليس",
-    ),
-    (
-        "fa",
-        "در به از که این را است با برای می های آن شد کرد خود ما نیست باید هم یک بر تا کشور ها شده بود اند",
-    ),
-    ("ur", "ہے کے کی میں اور سے کو کا نے پر ہیں یہ کہ نہیں تھا"),
-];
-const HEBREW: Words = &[
-    (
-        "he",
-        "של את על לא הוא היא זה כי עם אל גם אבל יש אין כל אנחנו",
-    ),
-    ("yi", "און איז דער די פון אין דאס צו נישט מיט אויף האט זיך"),
-];
-const CYRILLIC: Words = &[
-    (
-        "ru",
-        "и в не на что с это по как но для из от за мы против его их или если был у к",
-    ),
-    (
-        "uk",
-        "і в не на що з це та як але для від за ми проти його їх або якщо був у до й ні",
-    ),
-    ("be", "і ў не на што з гэта як але для ад за мы супраць яго"),
-    (
-        "bg",
-        "и в не на че с това да за от са е се ще като но срещу ние към който",
-    ),
-    (
-        "sr",
-        "и у не на да је су се за од са али то као који против није ће",
-    ),
-    (
-        "mk",
-        "и во не на дека со ова да за од се е ќе како но против ние кој",
-    ),
-];
-const DEVANAGARI: Words = &[
-    ("hi", "है के में की का से को हैं ने और नहीं यह पर भी कि था हम"),
-    ("mr", "आहे आणि या हे होते नाही आहेत च्या मध्ये केली केले आम्ही ते हा ही"),
-    ("ne", "छ को का ले हो छन् पनि गरेको यो भने मा लाई छैन हामी र"),
-];
-const LATIN: Words = &[
-    (
-        "en",
-        "the of and to in is that for it with are was this not has have its be by on we they must should will from their who against",
-    ),
-    (
-        "de",
-        "der die das und ist nicht ein eine mit für auf den von zu im sich dem auch wir werden hat sind gegen dass",
-    ),
-    (
-        "fr",
-        "le la les des et est une un du que qui dans pour pas sur avec ce sont au nous il contre ne",
-    ),
-    (
-        "es",
-        "el la los las de que y en un una es por con no para del se su al más pero contra",
-    ),
-    (
-        "pt",
-        "o a os as de que e em um uma é por com não para do da no na se mais mas contra",
-    ),
-    (
-        "it",
-        "il la gli di che e in un una è per con non del della si sono più ma contro nel i",
-    ),
-    (
-        "nl",
-        "de het een en van is niet dat met voor op zijn ook wij er aan tegen te maar",
-    ),
-    (
-        "tr",
-        "ve bir bu için ile da de değil olarak çok daha ama karşı gibi olan var ne biz her",
-    ),
-    (
-        "az",
-        "və bir bu üçün ilə da də deyil olaraq çox daha amma qarşı kimi olan",
-    ),
-    (
-        "pl",
-        "i w nie na się z do to że jest o od jak ale dla przez przeciwko są po",
-    ),
-    (
-        "cs",
-        "a v ne na se z do to že je o od jak ale pro proti jsou není po by",
-    ),
-    (
-        "sk",
-        "a v nie na sa z do to že je o od ako ale pre proti sú po by",
-    ),
-    (
-        "ro",
-        "și de la în nu este un o că cu pe din pentru care sunt dar împotriva mai",
-    ),
-    (
-        "hu",
-        "a az és nem hogy is egy ez van de meg ellen mint csak már",
-    ),
-    (
-        "sv",
-        "och att det är en ett som på av för med inte den till har mot vi",
-    ),
-    (
-        "da",
-        "og at det er en et som på af for med ikke den til har mod vi",
-    ),
-    (
-        "no",
-        "og at det er en et som på av for med ikke den til har mot vi",
-    ),
-    (
-        "fi",
-        "ja on ei että se oli ovat mutta kun myös vastaan joka hän me",
-    ),
-    (
-        "hr",
-        "i u ne na da je su se za od s ali to kao koji protiv nije će",
-    ),
-    (
-        "id",
-        "yang dan di dengan untuk tidak dari ini itu dalam pada adalah akan kami terhadap ke",
-    ),
-    (
-        "ca",
-        "el la els les de que i en un una és per amb no del més però contra",
-    ),
-    (
-        "vi",
-        "và của là không có được trong cho với những các này một",
-    ),
+/// Letters that only these languages, of those that share Latin letters, use often.
+const LATIN_LETTERS: &[(&str, &str)] = &[
+    ("de", "ß"),
+    ("es", "ñ¿¡"),
+    ("pt", "ãõ"),
+    ("tr", "ğış"),
+    ("az", "ə"),
+    ("pl", "ąęłśżź"),
+    ("cs", "ěřů"),
+    ("ro", "țș"),
+    ("hu", "őű"),
+    ("vi", "ạảấầậắằặđệễểịọộơờởợụưứừử"),
+    ("hr", "đć"),
 ];
 
-fn vote(text: &str, words: Words, least: usize) -> Evidence {
-    let found = vote_words(text, words, |_| None);
-    if found.strength * 10.0 < least as f32 {
-        NONE
-    } else {
-        found
+/// Function words, and letters of one language, which count twice.
+fn latin(text: &str) -> Evidence {
+    let mut hits = count_words(text, LATIN, |_| None);
+    let text = text.to_lowercase();
+    for (hit, (code, _)) in hits.iter_mut().zip(LATIN) {
+        for (_, letters) in LATIN_LETTERS.iter().filter(|(of, _)| of == code) {
+            *hit += 2 * count(&text, letters).min(4);
+        }
     }
+    if text.contains('ə') {
+        // Azerbaijani shares the other letters of Turkish.
+        LATIN
+            .iter()
+            .zip(&mut hits)
+            .filter(|((of, _), _)| *of == "tr")
+            .for_each(|(_, hit)| *hit = 0);
+    }
+    decide(&hits, LATIN, 2)
 }
 
-/// Counts function words; the language with clearly the most hits wins. The strength is a
-/// tenth for each hit that it has more than the next, up to 1.
-fn vote_words(text: &str, words: Words, extra: impl Fn(&str) -> Option<&'static str>) -> Evidence {
-    let mut hits = vec![0usize; words.len()];
+fn vote(text: &str, words: Words) -> Evidence {
+    decide(&count_words(text, words, |_| None), words, 1)
+}
+
+/// How many function words of each language there are among the first 600 words.
+fn count_words(
+    text: &str,
+    words: Words,
+    extra: impl Fn(&str) -> Option<&'static str>,
+) -> Vec<usize> {
+    let mut hits = vec![0; words.len()];
     let folded = fold_str(text);
     let lists: Vec<Vec<String>> = words
         .iter()
@@ -349,22 +255,34 @@ fn vote_words(text: &str, words: Words, extra: impl Fn(&str) -> Option<&'static 
             *hit += usize::from(list.iter().any(|it| it == word) || more == Some(*code));
         }
     }
-    let best = (0..hits.len()).max_by_key(|&at| hits[at]);
-    let Some(best) = best.filter(|&at| hits[at] > 0) else {
-        return NONE;
-    };
-    let second = (0..hits.len())
-        .filter(|&at| at != best)
-        .map(|at| hits[at])
-        .max()
-        .unwrap_or(0);
-    let lead = hits[best] - second;
-    // Close relatives share function words; a narrow lead says nothing.
-    if lead == 0 || hits[best] < second + second / 4 + 1 {
-        return NONE;
+    hits
+}
+
+/// The language with clearly the most hits, at least `least` more than any other, wins; the
+/// strength is a tenth for each hit of its lead, up to 1. Otherwise those that are close to
+/// the most remain candidates.
+fn decide(hits: &[usize], words: Words, least: usize) -> Evidence {
+    let most = hits.iter().copied().max().unwrap_or(0);
+    if most == 0 {
+        return Evidence::default();
     }
+    // The first of equals, since the most common languages come first.
+    let best = hits.iter().position(|&hit| hit == most).unwrap_or(0);
+    let others = hits.iter().enumerate().filter(|&(at, _)| at != best);
+    let second = others.map(|(_, &hit)| hit).max().unwrap_or(0);
+    // Close relatives share function words; a narrow lead says little.
+    if most - second >= least && most > second + second / 4 {
+        return sure(words[best].0, ((most - second) as f32 / 10.0).min(1.0));
+    }
+    let close = (most - most / 4).min(most - 1).max(1);
+    let candidates = words
+        .iter()
+        .zip(hits)
+        .filter(|&(_, &hit)| hit >= close)
+        .map(|((code, _), _)| *code)
+        .collect();
     Evidence {
-        code: Some(words[best].0),
-        strength: (lead as f32 / 10.0).min(1.0),
+        candidates,
+        ..Evidence::default()
     }
 }
