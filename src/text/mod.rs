@@ -1,7 +1,7 @@
 //! From raw text to clean text, language, sentences and windows.
 //!
 //! [`decode`] bytes, make a [`CleanText`], [`identify`] its language, cut it into
-//! [`sentences`], plan [`windows`] over their tokens. All positions are bytes of
+//! [`sentences()`], plan [`windows()`] over their tokens. All positions are bytes of
 //! [`CleanText::text`]; [`CleanText::to_original`] and an [`OffsetTable`] lead from there to the
 //! caller's text in the caller's unit.
 
