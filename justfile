@@ -11,9 +11,9 @@ ci:
 fmt:
     cargo fmt --all
 
-# Format check and lints
+# Format check, order of modules, and lints
 lint:
-    .ci/run fmt clippy
+    .ci/run fmt layers clippy
 
 # All tests
 test:
