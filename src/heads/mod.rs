@@ -35,6 +35,45 @@ pub struct HeadsConfig {
     pub calibration: calibration::Calibration,
 }
 
+impl HeadsConfig {
+    /// Checks that the numbers fit each other and an encoder of width `hidden` that reads
+    /// `max_tokens` at once.
+    ///
+    /// # Errors
+    /// A sentence that names the field.
+    pub fn validate(&self, hidden: usize, max_tokens: usize) -> std::result::Result<(), String> {
+        if self.schema != 1 {
+            return Err(format!("`schema` is {}, this version reads 1", self.schema));
+        }
+        if self.window_tokens < 8 || self.window_tokens > max_tokens {
+            return Err(format!(
+                "`window_tokens` is {}, not 8 to {max_tokens}",
+                self.window_tokens
+            ));
+        }
+        if self.window_overlap * 2 > self.window_tokens {
+            return Err(format!(
+                "`window_overlap` is {}, over half a window",
+                self.window_overlap
+            ));
+        }
+        if self.attention_heads == 0 || hidden % self.attention_heads != 0 {
+            return Err(format!(
+                "`attention_heads` {} do not divide {hidden}",
+                self.attention_heads
+            ));
+        }
+        if self.inner == 0 || self.topics.is_empty() {
+            return Err("`inner` and `topics` must not be empty".to_owned());
+        }
+        let c = &self.calibration;
+        if !(c.stance_temperature > 0.0 && c.topic_temperature > 0.0) {
+            return Err("temperatures must be positive".to_owned());
+        }
+        Ok(())
+    }
+}
+
 /// Weight and bias of a dense layer, `[out, in]` and `[out]`.
 #[derive(Debug, Clone)]
 struct Dense {
@@ -82,4 +121,18 @@ pub fn mean_pool(states: &TokenStates) -> Result<Tensor> {
         weights[i * total + start..i * total + end].fill(1.0 / (end - start) as f32);
     }
     Tensor::from_vec(weights, (sequences, total), states.states.device())?.matmul(&states.states)
+}
+
+/// Weighted means of rows: `groups[i]` lists the rows of mean `i` with their weights, which need
+/// not add up to 1. Gives `[groups, hidden]` for `rows` `[n, hidden]`.
+pub fn weighted_rows(rows: &Tensor, groups: &[Vec<(usize, f32)>]) -> Result<Tensor> {
+    let count = rows.dim(0)?;
+    let mut weights = vec![0.0f32; groups.len() * count];
+    for (g, members) in groups.iter().enumerate() {
+        let total: f32 = members.iter().map(|(_, w)| w).sum();
+        for (row, weight) in members {
+            weights[g * count + row] = weight / total;
+        }
+    }
+    Tensor::from_vec(weights, (groups.len(), count), rows.device())?.matmul(rows)
 }

@@ -1,0 +1,248 @@
+//! From the model's numbers to the answer that the caller reads.
+
+use std::ops::Range;
+
+use super::questions::{Questions, needs_name};
+use super::reading::{ActorReading, Reading};
+use super::{PredictError, TopicNames};
+use crate::actors::{MatchedActor, Matcher};
+use crate::document::{Document, OffsetUnit, Options};
+use crate::heads::HeadsConfig;
+use crate::prediction::{
+    AbstainReason, ActorRef, ActorStance, Evidence, MentionSpan, ModelInfo, Prediction,
+    SCHEMA_VERSION, Stance, StanceProbabilities, TopicScore, Warning,
+};
+use crate::text::OffsetTable;
+
+/// A language guess below this is called unsure.
+const UNSURE_LANGUAGE: f32 = 0.5;
+/// Above this share of unknown tokens the model does not commit to a stance.
+const UNREADABLE: f32 = 0.3;
+/// Above this share of unknown tokens the caller is told.
+const HARD_TO_READ: f32 = 0.05;
+
+/// What encoder and heads said of one document, uncalibrated.
+pub struct Answer {
+    /// One logit per topic.
+    pub topics: Vec<f32>,
+    /// Logits of the whole document per actor of the reading.
+    pub actors: Vec<[f32; 3]>,
+    /// Logits per actor and sentence with a mention.
+    pub sentences: Vec<Vec<[f32; 3]>>,
+}
+
+/// Everything that goes into one prediction.
+pub struct Parts<'a> {
+    pub document: &'a Document,
+    pub reading: &'a Reading,
+    pub matcher: &'a Matcher,
+    pub questions: &'a [Questions],
+    pub answer: &'a Answer,
+    pub config: &'a HeadsConfig,
+    pub topics: &'a TopicNames,
+    pub model: &'a ModelInfo,
+}
+
+/// Turns spans of the clean text into spans and quotes of the original.
+struct Spans<'a> {
+    original: &'a str,
+    reading: &'a Reading,
+    table: OffsetTable,
+    unit: OffsetUnit,
+}
+
+impl Spans<'_> {
+    /// Start, end and text.
+    fn quote(&self, span: &Range<usize>) -> (usize, usize, String) {
+        let bytes = self.reading.clean.to_original(span.clone());
+        (
+            self.table.from_byte(bytes.start, self.unit),
+            self.table.from_byte(bytes.end, self.unit),
+            self.original[bytes].to_owned(),
+        )
+    }
+}
+
+/// Writes the prediction.
+///
+/// # Errors
+/// None today; the signature leaves room for answers that cannot be written.
+pub fn assemble(parts: &Parts, options: &Options) -> Result<Prediction, PredictError> {
+    let reading = parts.reading;
+    let spans = Spans {
+        original: &parts.document.text,
+        reading,
+        table: OffsetTable::new(&parts.document.text),
+        unit: options.offset_unit,
+    };
+    let label_language = options
+        .label_language
+        .as_deref()
+        .unwrap_or(&reading.language.code);
+    let stances = reading
+        .actors
+        .iter()
+        .enumerate()
+        .map(|(i, actor)| stance(parts, options, &spans, label_language, i, actor))
+        .collect();
+    Ok(Prediction {
+        schema_version: SCHEMA_VERSION.to_owned(),
+        id: parts.document.id.clone(),
+        language: reading.language.clone(),
+        topics: topics(parts, options, label_language),
+        stances,
+        offset_unit: options.offset_unit,
+        windows: reading.windows.len(),
+        model: parts.model.clone(),
+        warnings: warnings(parts),
+    })
+}
+
+fn topics(parts: &Parts, options: &Options, language: &str) -> Vec<TopicScore> {
+    let calibration = &parts.config.calibration;
+    let threshold = options
+        .topic_threshold
+        .unwrap_or(calibration.topic_threshold);
+    let mut topics: Vec<TopicScore> = parts
+        .config
+        .topics
+        .iter()
+        .zip(&parts.answer.topics)
+        .map(|(id, &logit)| TopicScore {
+            id: id.clone(),
+            label: parts.topics.name(id, language).to_owned(),
+            probability: calibration.topic(logit),
+        })
+        .filter(|topic| topic.probability >= threshold)
+        .collect();
+    topics.sort_by(|a, b| b.probability.total_cmp(&a.probability));
+    topics
+}
+
+fn stance(
+    parts: &Parts,
+    options: &Options,
+    spans: &Spans,
+    language: &str,
+    index: usize,
+    actor: &ActorReading,
+) -> ActorStance {
+    let calibration = &parts.config.calibration;
+    let probabilities =
+        StanceProbabilities::from_array(calibration.stance(parts.answer.actors[index]));
+    let (stance, probability) = probabilities.best();
+    let threshold = options
+        .stance_threshold
+        .unwrap_or(calibration.stance_threshold);
+    let reason = if parts.reading.unknown > UNREADABLE {
+        Some(AbstainReason::UnreadableText)
+    } else if probability >= threshold {
+        None
+    } else if needs_name(actor) {
+        Some(AbstainReason::NotMentioned)
+    } else {
+        Some(AbstainReason::LowConfidence)
+    };
+    let mentions = actor.mentions.iter().map(|mention| {
+        let (start, end, text) = spans.quote(&mention.span);
+        MentionSpan {
+            start,
+            end,
+            text,
+            weak: mention.weak,
+        }
+    });
+    ActorStance {
+        actor: reference(&parts.matcher.actors()[actor.actor], language),
+        stance,
+        probabilities,
+        abstained: reason.is_some(),
+        reason,
+        mentions: mentions.collect(),
+        evidence: evidence(parts, options, spans, index, stance),
+    }
+}
+
+fn reference(actor: &MatchedActor, language: &str) -> ActorRef {
+    ActorRef {
+        id: actor.id.clone(),
+        name: actor.name(language).to_owned(),
+        kind: actor.kind.clone(),
+    }
+}
+
+/// The sentences that show the document's stance best, strongest first.
+fn evidence(
+    parts: &Parts,
+    options: &Options,
+    spans: &Spans,
+    index: usize,
+    stance: Stance,
+) -> Vec<Evidence> {
+    let calibration = &parts.config.calibration;
+    let class = Stance::ALL.iter().position(|&s| s == stance).unwrap_or(0);
+    let mut scored: Vec<(usize, [f32; 3])> = parts.questions[index]
+        .sentences
+        .iter()
+        .zip(&parts.answer.sentences[index])
+        .map(|((sentence, _), &logits)| (*sentence, calibration.stance(logits)))
+        .collect();
+    scored.sort_by(|a, b| b.1[class].total_cmp(&a.1[class]).then(a.0.cmp(&b.0)));
+    scored.truncate(options.max_evidence);
+    scored
+        .into_iter()
+        .map(|(sentence, probabilities)| {
+            let (start, end, text) = spans.quote(&parts.reading.sentences[sentence]);
+            let (stance, probability) = StanceProbabilities::from_array(probabilities).best();
+            Evidence {
+                start,
+                end,
+                text,
+                stance,
+                probability,
+            }
+        })
+        .collect()
+}
+
+fn warnings(parts: &Parts) -> Vec<Warning> {
+    let reading = parts.reading;
+    let mut warnings = Vec::new();
+    let mut warn = |code: &str, message: String| {
+        warnings.push(Warning {
+            code: code.to_owned(),
+            message,
+        });
+    };
+    let aside: usize = reading
+        .clean
+        .set_aside()
+        .iter()
+        .map(|span| parts.document.text[span.clone()].chars().count())
+        .sum();
+    if aside > 0 {
+        warn(
+            "text_set_aside",
+            format!("{aside} characters of menus, forms or repeated headings were set aside"),
+        );
+    }
+    if reading.language.confidence < UNSURE_LANGUAGE {
+        warn(
+            "language_unsure",
+            format!(
+                "the language was guessed as `{}` with confidence {:.2}",
+                reading.language.code, reading.language.confidence
+            ),
+        );
+    }
+    if reading.unknown > HARD_TO_READ {
+        warn(
+            "unknown_tokens",
+            format!(
+                "{:.0}% of the tokens are unknown to the model",
+                reading.unknown * 100.0
+            ),
+        );
+    }
+    warnings
+}
