@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-use super::actor::Alias;
+use super::actor::{ActorKind, Alias};
 use super::inflect::is_latin;
 
 /// What may stand in front of a name.
@@ -75,11 +75,19 @@ pub(super) struct Shape {
 }
 
 /// The shapes of one comparable form of an alias.
-pub(super) fn shapes(form: &str, alias: &Alias, language: &str) -> Vec<Shape> {
+pub(super) fn shapes(
+    form: &str,
+    alias: &Alias,
+    language: &str,
+    kind: Option<ActorKind>,
+) -> Vec<Shape> {
     let (Some(first), Some(last)) = (form.chars().next(), form.chars().next_back()) else {
         return Vec::new();
     };
     let letters = form.chars().filter(|c| c.is_alphanumeric()).count();
+    // German texts use the names of people as English ones do.
+    let genitive =
+        matches!(language, "de" | "und") || (language == "en" && kind == Some(ActorKind::Person));
     let right = match script(last) {
         Script::Unspaced | Script::Hangul => Right::Free,
         Script::Katakana => Right::Katakana,
@@ -87,9 +95,7 @@ pub(super) fn shapes(form: &str, alias: &Alias, language: &str) -> Vec<Shape> {
         Script::Arabic if alias.weak && matches!(language, "ar" | "und") => {
             Right::Endings(ARABIC_ENDINGS)
         }
-        Script::Latin if letters >= MIN_LETTERS_FOR_ENDING && matches!(language, "de" | "und") => {
-            Right::Endings(GENITIVE)
-        }
+        Script::Latin if letters >= MIN_LETTERS_FOR_ENDING && genitive => Right::Endings(GENITIVE),
         Script::Latin if letters >= MIN_LETTERS_FOR_ENDING && language == "tr" => {
             Right::Endings(TURKISH_ENDINGS)
         }

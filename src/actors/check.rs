@@ -107,11 +107,7 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<RegistryFile, ActorError>
 
 /// The line of a byte, counted from 1.
 fn line_of(text: &str, at: usize) -> usize {
-    text.as_bytes()[..at.min(text.len())]
-        .iter()
-        .filter(|&&b| b == b'\n')
-        .count()
-        + 1
+    text.get(..at).unwrap_or(text).matches('\n').count() + 1
 }
 
 /// The line that an error is about: that of the offending value behind the actor's id.

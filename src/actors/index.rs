@@ -17,6 +17,7 @@ pub(super) const NOBODY: u32 = u32::MAX;
 
 /// What a pattern means.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(clippy::struct_excessive_bools)] // independent facts about a name
 struct Meaning {
     actor: u32,
     left: Left,
@@ -45,6 +46,7 @@ enum Case {
 
 /// A place where a name of an actor stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(clippy::struct_excessive_bools)] // independent facts about a name
 pub(super) struct Candidate {
     /// In the comparable text.
     pub(super) start: usize,
@@ -83,7 +85,7 @@ impl IndexBuilder {
     ) {
         let case = case_rule(alias);
         for form in forms(alias, language) {
-            for shape in shapes(&form, alias, language) {
+            for shape in shapes(&form, alias, language, kind) {
                 let meaning = Meaning {
                     actor,
                     left: shape.left,
@@ -153,12 +155,6 @@ impl IndexBuilder {
             meanings,
         })
     }
-
-    /// How many patterns there are so far.
-    #[cfg(test)]
-    pub(super) fn len(&self) -> usize {
-        self.patterns.len()
-    }
 }
 
 impl Index {
@@ -200,8 +196,11 @@ impl Index {
                     person: meaning.person,
                 };
                 let language = || *voted.get_or_insert_with(|| vote(&canon.text));
-                if meaning.fits_language(language, &mut candidate)
-                    && meaning.fits_case(source, canon, hit.range(), &mut candidate)
+                if meaning.fits_language(
+                    language,
+                    || &source[canon.to_source(hit.range())],
+                    &mut candidate,
+                ) && meaning.fits_case(source, canon, hit.range(), &mut candidate)
                 {
                     found.push(candidate);
                 }
@@ -213,7 +212,12 @@ impl Index {
 
 impl Meaning {
     /// Whether the name counts in a text of this language (see [`vote`]).
-    fn fits_language(&self, language: impl FnOnce() -> u16, candidate: &mut Candidate) -> bool {
+    fn fits_language<'a>(
+        &self,
+        language: impl FnOnce() -> u16,
+        original: impl FnOnce() -> &'a str,
+        candidate: &mut Candidate,
+    ) -> bool {
         let arabic_script = self.languages & ARABIC_SCRIPT != 0;
         if !self.local && !arabic_script {
             return true;
@@ -231,7 +235,9 @@ impl Meaning {
             _ if language == persian => self.languages != urdu,
             _ if language == urdu => true,
             _ => {
-                candidate.ambiguous |= self.languages & arabic == 0 && !self.weak;
+                // Nothing said: the letters may tell an Arabic keyboard from a Persian one.
+                candidate.ambiguous |=
+                    self.languages & arabic == 0 && !self.weak && typed_in_arabic(original());
                 true
             }
         }
@@ -286,6 +292,12 @@ impl Meaning {
         }
         self.case == Case::Upper && upper >= 6 && lower == 0
     }
+}
+
+/// Whether letters in Arabic script are those that only Arabic has among its variants.
+fn typed_in_arabic(original: &str) -> bool {
+    const ELSEWHERE: [char; 12] = ['ی', 'ک', 'پ', 'چ', 'ژ', 'گ', 'ٹ', 'ڈ', 'ڑ', 'ہ', 'ے', 'ں'];
+    original.contains(['ي', 'ك', 'ة']) && !original.contains(ELSEWHERE)
 }
 
 /// The comparable forms of a name: itself, its case forms, itself without accents.

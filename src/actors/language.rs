@@ -13,8 +13,30 @@ const VOTERS: [&str; 12] = [
 /// Frequent function words, folded; a word may vote for several languages.
 const WORDS: [&[&str]; 12] = [
     &[
-        "في", "من", "علي", "الي", "ان", "التي", "الذي", "عن", "هذا", "هذه", "كان", "بين", "مع",
-        "لا", "او", "ما",
+        "في",
+        "من",
+        "الي",
+        "التي",
+        "الذي",
+        "عن",
+        "هذا",
+        "هذه",
+        "كان",
+        "كانت",
+        "قال",
+        "مع",
+        "ذلك",
+        "الذين",
+        "حيث",
+        "بعد",
+        "وقد",
+        "الي",
+        "قد",
+        "ولم",
+        "لم",
+        "لن",
+        "وان",
+        "منذ",
     ],
     &[
         "در", "از", "كه", "اين", "است", "را", "با", "براي", "مي", "شد", "كرد", "بر", "نيز", "ان",
@@ -108,7 +130,8 @@ pub(super) fn vote(canon: &str) -> u16 {
         .enumerate()
         .filter(|&(_, &count)| count == best);
     match (best, winners.next(), winners.next()) {
-        (1.., Some((at, _)), None) => 1 << at,
+        // One word is no evidence.
+        (2.., Some((at, _)), None) => 1 << at,
         _ => 0,
     }
 }

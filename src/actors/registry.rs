@@ -78,7 +78,9 @@ impl Registry {
         let actors = self
             .validate(&file)
             .map_err(|mut problems| problems.swap_remove(0))?;
-        actors.into_iter().for_each(|actor| self.insert(actor));
+        for actor in actors {
+            self.insert(actor);
+        }
         Ok(())
     }
 
@@ -304,7 +306,11 @@ pub(super) fn duplicates<'a>(
             holders.push((&actor.id, flagged));
         }
     };
-    known.for_each(|actor| visit(actor, false));
-    added.iter().for_each(|actor| visit(actor, true));
+    for actor in known {
+        visit(actor, false);
+    }
+    for actor in added {
+        visit(actor, true);
+    }
     problems
 }

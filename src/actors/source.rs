@@ -231,13 +231,15 @@ impl Entry {
         match &self.names {
             Names::PerLanguage(lists) => {
                 for (language, list) in lists {
-                    list.iter()
-                        .for_each(|name| add(language, name.into(), true));
+                    for name in list {
+                        add(language, name.into(), true);
+                    }
                 }
             }
             Names::Unknown(list) => {
-                list.iter()
-                    .for_each(|name| add(UNKNOWN_LANGUAGE, name.into(), true));
+                for name in list {
+                    add(UNKNOWN_LANGUAGE, name.into(), true);
+                }
             }
         }
         if let Some(territory) = territory {
