@@ -3,7 +3,9 @@
 #
 #   smoke.sh PROGRAM
 #
-# Looks at what only a real run shows; what the answers say is the business of the tests.
+# Looks at what only a real run shows: that texts are really read, that nothing outside the
+# program is needed, that the service starts and stops. Whether the stances are right is the
+# business of the evaluation.
 set -euo pipefail
 program=$(realpath "$1")
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -33,11 +35,17 @@ found=$(grep -c '"stances":' "$work/lines" || true)
 for text in "${texts[@]}"; do echo "$text"; done >"$work/ids"
 grep -o '"id":"examples/[^"]*"' "$work/lines" | cut -d'"' -f4 | diff "$work/ids" - >&2 ||
   fail "the predictions are not in the order of the input"
+for text in "${texts[@]}"; do
+  language=$(basename "$text" .txt)
+  grep "\"id\":\"$text\"" "$work/lines" | grep -q "\"language\":{\"code\":\"$language\"" ||
+    fail "$text was not read as $language"
+done
 
 # The model is inside: another folder, no home, no network.
 (cd "$work" && echo "Spain has never been a better neighbour." |
   env -i HOME="$work" "$program" classify --offline --format json >"$work/answer")
-grep -q '"results":' "$work/answer" || fail "no answer away from the source tree"
+grep -q '"start":0,"end":5,"text":"Spain"' "$work/answer" ||
+  fail "Spain was not found away from the source tree: $(cat "$work/answer")"
 
 # The service, on any free port, until SIGTERM.
 "$program" serve --port 0 >"$work/serve" &
@@ -48,12 +56,13 @@ for _ in {1..300}; do
   sleep 0.2
 done
 cat "$work/serve"
+grep -qE '^model .* sha256 [0-9a-f]{64}$' "$work/serve" || fail "the model has no hash"
 url=$(grep -o 'http://[^ ]*' "$work/serve" | head -n 1) || fail "the service printed no URL"
 "$root/scripts/healthcheck.sh" "${url##*:}" || fail "the service is not ready"
 body='{"documents": [{"text": "Spain has never been a better neighbour."}, {"text": ""}]}'
 curl -fsS --max-time 60 -H 'content-type: application/json' -d "$body" \
   "$url/v1/classify" >"$work/response"
-grep -q '"stances":' "$work/response" || fail "no prediction: $(cat "$work/response")"
+grep -q '"start":0,"end":5,"text":"Spain"' "$work/response" || fail "no prediction: $(cat "$work/response")"
 grep -q '"code":"empty_text"' "$work/response" || fail "no error for an empty text"
 kill -TERM "$server"
 ended=0
