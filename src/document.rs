@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+use utoipa::openapi::schema::{Array, ArrayBuilder, ObjectBuilder, SchemaType, Type};
 
 /// A text to judge, with optional identity, language and actors.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -34,7 +35,28 @@ pub struct ActorSpec {
     /// Where the text mentions the actor, as `[start, end)` pairs in the request's offset
     /// unit, when the caller knows better than the matcher.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(schema_with = spans_schema)]
     pub spans: Option<Vec<[usize; 2]>>,
+}
+
+/// Pairs of exactly two offsets, which the derived schema would not say.
+fn spans_schema() -> Array {
+    let offset = ObjectBuilder::new()
+        .schema_type(Type::Integer)
+        .minimum(Some(0));
+    let pair = ArrayBuilder::new()
+        .items(offset)
+        .min_items(Some(2))
+        .max_items(Some(2));
+    let either = SchemaType::from_iter([Type::Array, Type::Null]);
+    ArrayBuilder::new()
+        .schema_type(either)
+        .items(pair)
+        .description(Some(
+            "Where the text mentions the actor, as `[start, end)` pairs in the request's offset \
+             unit, when the caller knows better than the matcher.",
+        ))
+        .build()
 }
 
 /// The unit in which spans are counted.
@@ -58,6 +80,7 @@ pub struct Options {
     /// Unit of every span in the request and the answer.
     pub offset_unit: OffsetUnit,
     /// How many evidence sentences an actor gets at the most (0 to 50).
+    #[schema(maximum = 50)]
     pub max_evidence: usize,
     /// Judge only these actors of the registry; ignored for documents that bring their own.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -68,10 +91,12 @@ pub struct Options {
     pub label_language: Option<String>,
     /// Report topics of at least this probability (0 to 1); the model's own threshold when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 0.0, maximum = 1.0)]
     pub topic_threshold: Option<f32>,
     /// Abstain below this probability of the best stance (0 to 1); the model's own threshold
     /// when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 0.0, maximum = 1.0)]
     pub stance_threshold: Option<f32>,
     /// Set menus, comment forms and repeated headings of pasted web pages aside.
     pub clean: bool,

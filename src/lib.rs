@@ -5,9 +5,11 @@
 
 pub mod actors;
 pub mod cli;
+pub mod config;
 pub mod document;
 pub mod encoder;
 pub mod engine;
+pub mod env;
 pub mod error;
 pub mod heads;
 pub mod model;

@@ -1,5 +1,7 @@
 //! What comes out: the documented, versioned answer for one document.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -29,6 +31,66 @@ pub struct Prediction {
     pub model: ModelInfo,
     /// What the caller should know: text set aside, a guess of the language that is unsure, ….
     pub warnings: Vec<Warning>,
+}
+
+/// What a document came to: a prediction, or the reason why there is none.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(untagged)]
+pub enum DocumentResult {
+    /// The document was read and judged.
+    Prediction(Box<Prediction>),
+    /// The document could not be judged; its neighbours are not affected.
+    Failure(DocumentFailure),
+}
+
+impl DocumentResult {
+    /// The failure of a document with this id.
+    pub fn failure(id: Option<String>, error: DocumentError) -> Self {
+        Self::Failure(DocumentFailure { id, error })
+    }
+
+    /// Whether the document could not be judged.
+    pub const fn is_failure(&self) -> bool {
+        matches!(self, Self::Failure(_))
+    }
+}
+
+/// A document that could not be judged, on its place among the results.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DocumentFailure {
+    /// The document's id, when it had one.
+    pub id: Option<String>,
+    /// What was wrong with it.
+    pub error: DocumentError,
+}
+
+/// Why one document could not be judged.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema, thiserror::Error)]
+#[serde(deny_unknown_fields)]
+#[error("{message}")]
+pub struct DocumentError {
+    /// Stable code, such as `empty_text`.
+    #[schema(value_type = String)]
+    pub code: Cow<'static, str>,
+    /// The same for people, naming the field and the limit.
+    pub message: String,
+}
+
+impl DocumentError {
+    /// An error with a code that is known at compile time.
+    pub fn new(code: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            code: Cow::Borrowed(code),
+            message: message.into(),
+        }
+    }
+}
+
+impl<E: crate::error::ErrorCode> From<&E> for DocumentError {
+    fn from(error: &E) -> Self {
+        Self::new(error.code(), error.to_string())
+    }
 }
 
 /// A language, given or identified.

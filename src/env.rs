@@ -1,0 +1,59 @@
+//! Names of all environment variables that stance reads itself. Each stands for a flag; the
+//! flag wins.
+
+/// `--model`.
+pub const MODEL: &str = "STANCE_MODEL";
+/// `--device`.
+pub const DEVICE: &str = "STANCE_DEVICE";
+/// `--offline`.
+pub const OFFLINE: &str = "STANCE_OFFLINE";
+/// `--actors`, several files separated by commas.
+pub const ACTORS: &str = "STANCE_ACTORS";
+
+/// `--bind`.
+pub const BIND: &str = "STANCE_BIND";
+/// `--port`.
+pub const PORT: &str = "STANCE_PORT";
+/// `--shutdown-grace`.
+pub const SHUTDOWN_GRACE: &str = "STANCE_SHUTDOWN_GRACE";
+
+/// `--max-text-bytes`.
+pub const MAX_TEXT_BYTES: &str = "STANCE_MAX_TEXT_BYTES";
+/// `--max-actors`.
+pub const MAX_ACTORS: &str = "STANCE_MAX_ACTORS";
+/// `--max-body-bytes`.
+pub const MAX_BODY_BYTES: &str = "STANCE_MAX_BODY_BYTES";
+/// `--max-documents`.
+pub const MAX_DOCUMENTS: &str = "STANCE_MAX_DOCUMENTS";
+/// `--queue-documents`.
+pub const QUEUE_DOCUMENTS: &str = "STANCE_QUEUE_DOCUMENTS";
+/// `--queue-bytes`.
+pub const QUEUE_BYTES: &str = "STANCE_QUEUE_BYTES";
+/// `--batch-documents`.
+pub const BATCH_DOCUMENTS: &str = "STANCE_BATCH_DOCUMENTS";
+/// `--batch-bytes`.
+pub const BATCH_BYTES: &str = "STANCE_BATCH_BYTES";
+
+/// `--format`.
+pub const FORMAT: &str = "STANCE_FORMAT";
+/// `--input-format`.
+pub const INPUT_FORMAT: &str = "STANCE_INPUT_FORMAT";
+/// `--only`, several ids separated by commas.
+pub const ONLY: &str = "STANCE_ONLY";
+/// `--offset-unit`.
+pub const OFFSET_UNIT: &str = "STANCE_OFFSET_UNIT";
+/// `--max-evidence`.
+pub const MAX_EVIDENCE: &str = "STANCE_MAX_EVIDENCE";
+/// `--label-language`.
+pub const LABEL_LANGUAGE: &str = "STANCE_LABEL_LANGUAGE";
+/// `--topic-threshold`.
+pub const TOPIC_THRESHOLD: &str = "STANCE_TOPIC_THRESHOLD";
+/// `--stance-threshold`.
+pub const STANCE_THRESHOLD: &str = "STANCE_STANCE_THRESHOLD";
+/// `--no-clean`.
+pub const NO_CLEAN: &str = "STANCE_NO_CLEAN";
+
+/// `--log-level`.
+pub const LOG_LEVEL: &str = "STANCE_LOG_LEVEL";
+/// `--log-format`.
+pub const LOG_FORMAT: &str = "STANCE_LOG_FORMAT";

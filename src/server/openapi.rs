@@ -1,0 +1,57 @@
+//! The OpenAPI 3.1 description, generated from the types, and the page that shows it.
+
+use axum::routing::get;
+use axum::{Json, Router};
+use utoipa::OpenApi;
+use utoipa::openapi::{Components, OpenApi as Description};
+use utoipa_swagger_ui::{Config, SwaggerUi};
+
+use super::problem;
+
+/// What the description says beside the routes.
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "stance",
+        description = "Topics, actors, and the author's stance toward each, in any language.",
+    ),
+    tags(
+        (name = "stance", description = "Judging documents"),
+        (name = "health", description = "Probes"),
+    ),
+    modifiers(&Problems),
+)]
+pub(super) struct Api;
+
+/// Adds the schema that every error response refers to.
+struct Problems;
+
+impl utoipa::Modify for Problems {
+    fn modify(&self, description: &mut Description) {
+        let (name, schema) = problem::schema();
+        let components = description
+            .components
+            .get_or_insert_with(Components::default);
+        components.schemas.insert(name, schema);
+    }
+}
+
+/// The description of the whole service.
+pub fn description() -> Description {
+    super::described().into_openapi()
+}
+
+/// `/openapi.json`, and Swagger UI at `/docs`, all of it inside the binary.
+pub(super) fn pages(description: Description) -> Router {
+    let ui = SwaggerUi::new("/docs").config(
+        Config::new(["/openapi.json"])
+            .validator_url("none")
+            .try_it_out_enabled(true),
+    );
+    Router::new()
+        .route(
+            "/openapi.json",
+            get(move || async move { Json(description) }),
+        )
+        .merge(ui)
+}

@@ -1,0 +1,214 @@
+//! Errors of a whole request, as RFC 9457 `application/problem+json`.
+
+use std::any::Any;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use axum::body::Body;
+use axum::http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+use utoipa::openapi::{ContentBuilder, Ref, RefOr, ResponseBuilder, response};
+use utoipa::{PartialSchema, ToSchema};
+
+use crate::engine::{EngineError, OptionsError};
+use crate::error::ErrorCode;
+
+/// Media type of every error.
+pub(super) const MEDIA_TYPE: &str = "application/problem+json";
+
+/// Seconds after which a client may try again when the queue is full.
+const RETRY_AFTER_SECONDS: u64 = 1;
+
+/// Why a request got no answer (RFC 9457).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Problem {
+    /// Always `about:blank`: `code` says what happened.
+    #[serde(rename = "type")]
+    #[schema(value_type = String)]
+    kind: Cow<'static, str>,
+    /// The status in words.
+    title: String,
+    /// The HTTP status code.
+    #[schema(minimum = 400, maximum = 599)]
+    status: u16,
+    /// Stable code, such as `queue_full`.
+    #[schema(value_type = String)]
+    code: Cow<'static, str>,
+    /// What happened, for people.
+    detail: String,
+    /// Path of the field at fault, such as `documents[0].text`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    field: Option<String>,
+    /// The limit that was passed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    limit: Option<usize>,
+    /// Line of the body at which reading stopped, from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line: Option<usize>,
+    /// Column of that line, in bytes, from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    column: Option<usize>,
+}
+
+impl Problem {
+    /// A problem with a status, a stable code, and a sentence for people.
+    pub(super) fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
+        Self {
+            kind: Cow::Borrowed("about:blank"),
+            title: status.canonical_reason().unwrap_or("Error").to_owned(),
+            status: status.as_u16(),
+            code: Cow::Borrowed(code),
+            detail: detail.into(),
+            field: None,
+            limit: None,
+            line: None,
+            column: None,
+        }
+    }
+
+    /// Names the field at fault.
+    #[must_use]
+    pub(super) fn field(mut self, field: impl Into<String>) -> Self {
+        self.field = Some(field.into());
+        self
+    }
+
+    /// Names the limit that was passed.
+    #[must_use]
+    pub(super) const fn limit(mut self, limit: usize) -> Self {
+        self.limit = Some(limit);
+        self
+    }
+
+    /// Names the place in the body, both from 1.
+    #[must_use]
+    pub(super) const fn at(mut self, line: usize, column: usize) -> Self {
+        self.line = Some(line);
+        self.column = Some(column);
+        self
+    }
+
+    pub(super) fn unknown_model(name: &str) -> Self {
+        let detail = format!("this service has no model named {name:?}; see /v1/models");
+        Self::new(StatusCode::NOT_FOUND, "unknown_model", detail).field("model")
+    }
+
+    fn internal() -> Self {
+        let detail = "the request could not be answered: an internal error";
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", detail)
+    }
+
+    /// What a bare status of the router means.
+    fn from_status(status: StatusCode) -> Self {
+        match status {
+            StatusCode::NOT_FOUND => {
+                Self::new(status, "not_found", "there is nothing at this path")
+            }
+            StatusCode::METHOD_NOT_ALLOWED => Self::new(
+                status,
+                "method_not_allowed",
+                "this path does not answer this method; see the `Allow` header",
+            ),
+            _ if status.is_server_error() => Self {
+                status: status.as_u16(),
+                ..Self::internal()
+            },
+            _ => Self::new(status, "bad_request", "the request could not be understood"),
+        }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let body = serde_json::to_vec(&self).unwrap_or_default();
+        let mut response = (status, [(CONTENT_TYPE, MEDIA_TYPE)], body).into_response();
+        if status == StatusCode::TOO_MANY_REQUESTS {
+            response
+                .headers_mut()
+                .insert(RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS));
+        }
+        response
+    }
+}
+
+impl From<EngineError> for Problem {
+    fn from(error: EngineError) -> Self {
+        let problem = |status, detail: String| Self::new(status, error.code(), detail);
+        match &error {
+            EngineError::QueueFull { limit, .. } => {
+                problem(StatusCode::TOO_MANY_REQUESTS, error.to_string()).limit(*limit)
+            }
+            EngineError::ShuttingDown => {
+                problem(StatusCode::SERVICE_UNAVAILABLE, error.to_string())
+            }
+            EngineError::WorkerLost | EngineError::Thread(_) => {
+                tracing::error!(%error, "the engine failed");
+                Self::internal()
+            }
+        }
+    }
+}
+
+impl From<OptionsError> for Problem {
+    fn from(error: OptionsError) -> Self {
+        let problem = Self::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            error.code(),
+            error.to_string(),
+        )
+        .field(format!("options.{}", error.field()));
+        match error.limit() {
+            Some(limit) => problem.limit(limit),
+            None => problem,
+        }
+    }
+}
+
+/// Layer: gives every error that has no description yet (unknown path, wrong method) one.
+pub(super) async fn describe(response: Response) -> Response {
+    let status = response.status();
+    let is_error = status.is_client_error() || status.is_server_error();
+    let described = response
+        .headers()
+        .get(CONTENT_TYPE)
+        .is_some_and(|value| value == MEDIA_TYPE);
+    if !is_error || described {
+        return response;
+    }
+    let mut problem = Problem::from_status(status).into_response();
+    if let Some(allow) = response.headers().get(ALLOW) {
+        problem.headers_mut().insert(ALLOW, allow.clone());
+    }
+    problem
+}
+
+/// Layer: a handler that panicked. The panic's message stays out of the log: it may quote a text.
+pub(super) fn from_panic(_: Box<dyn Any + Send>) -> Response<Body> {
+    tracing::error!("a handler panicked");
+    Problem::internal().into_response()
+}
+
+/// Descriptions of errors for the OpenAPI document.
+pub(super) fn responses(
+    errors: &[(StatusCode, &str)],
+) -> BTreeMap<String, RefOr<response::Response>> {
+    let schema = RefOr::Ref(Ref::from_schema_name(Problem::name()));
+    errors
+        .iter()
+        .map(|(status, description)| {
+            let content = ContentBuilder::new().schema(Some(schema.clone())).build();
+            let response = ResponseBuilder::new()
+                .description(*description)
+                .content(MEDIA_TYPE, content);
+            (status.as_str().to_owned(), RefOr::T(response.build()))
+        })
+        .collect()
+}
+
+/// Schema of the problem, for the OpenAPI document's components.
+pub(super) fn schema() -> (String, RefOr<utoipa::openapi::Schema>) {
+    (Problem::name().into_owned(), Problem::schema())
+}

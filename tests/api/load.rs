@@ -1,0 +1,83 @@
+//! More work than there is room for, and the end of the service.
+
+use reqwest::StatusCode;
+use reqwest::header::RETRY_AFTER;
+use serde_json::Value;
+use stance::engine::EngineLimits;
+use stance::server::RequestLimits;
+use tokio::task::JoinHandle;
+
+use crate::support::{Control, Double, Service, problem, texts};
+
+/// A service of so many places whose worker is held, and the request that holds it.
+async fn held(places: usize) -> (Service, Control, JoinHandle<Value>) {
+    let (double, control) = Double::new();
+    let engine = EngineLimits {
+        queue_documents: places,
+        ..EngineLimits::default()
+    };
+    let service = Service::with(double, RequestLimits::default(), engine).await;
+    let request = service
+        .client
+        .post(format!("{}/v1/classify", service.url))
+        .json(&texts(&["wait"]));
+    let answer = tokio::spawn(async move { request.send().await.unwrap().json().await.unwrap() });
+    let entered = tokio::task::spawn_blocking(move || {
+        control.entered.recv().unwrap();
+        control
+    });
+    (service, entered.await.unwrap(), answer)
+}
+
+#[tokio::test]
+async fn a_full_queue_is_answered_by_429_and_a_time_to_come_back() {
+    let (service, control, first) = held(1).await;
+    let response = service.post(texts(&["one too many"]).to_string()).await;
+    let seconds: u64 = response.headers()[RETRY_AFTER]
+        .to_str()
+        .unwrap()
+        .parse()
+        .unwrap();
+    assert!(seconds >= 1);
+    let body = service.refused(response, 429, "queue_full").await;
+    assert_eq!(body["limit"], 1);
+    drop(control);
+    assert!(first.await.unwrap()["results"][0]["error"].is_null());
+    let response = service
+        .post(texts(&["now there is room"]).to_string())
+        .await;
+    assert_eq!(response.status(), StatusCode::OK);
+}
+
+#[tokio::test]
+async fn health_never_waits_for_the_queue() {
+    let (service, control, first) = held(1).await;
+    // The worker is held: an answer that waited for it would never come.
+    assert_eq!(service.get("/health/live").await.status(), StatusCode::OK);
+    assert_eq!(service.get("/health/ready").await.status(), StatusCode::OK);
+    assert_eq!(service.get("/v1/models").await.status(), StatusCode::OK);
+    drop(control);
+    first.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_closing_service_is_alive_but_not_ready() {
+    let service = Service::start().await;
+    service.state.close();
+    assert_eq!(service.get("/health/live").await.status(), StatusCode::OK);
+    problem(service.get("/health/ready").await, 503, "shutting_down").await;
+    let response = service.post(texts(&["A text"]).to_string()).await;
+    service.refused(response, 503, "shutting_down").await;
+}
+
+#[tokio::test]
+async fn what_was_admitted_is_answered_before_the_service_ends() {
+    let (mut service, control, first) = held(2).await;
+    service.stop();
+    while service.state.is_ready() {
+        tokio::task::yield_now().await;
+    }
+    drop(control);
+    assert!(first.await.unwrap()["results"][0]["error"].is_null());
+    service.ended().await.unwrap();
+}
