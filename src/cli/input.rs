@@ -214,7 +214,9 @@ fn parse(line: &[u8], first: bool) -> Result<Document, DocumentError> {
         text
     };
     serde_json::from_str(text).map_err(|error| {
-        let code = if error.is_data() {
+        // An array with too many items is reported as if the syntax were wrong.
+        let well_formed = error.is_data() || serde_json::from_str::<IgnoredAny>(text).is_ok();
+        let code = if well_formed {
             "invalid_document"
         } else {
             "invalid_json"
