@@ -13,7 +13,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 
 use crate::actors::{ActorError, Registry};
-use crate::encoder::DeviceChoice;
+use crate::encoder::device::DeviceChoice;
 use crate::engine::{DocumentLimits, EngineLimits};
 use crate::env;
 use crate::error::ErrorCode;

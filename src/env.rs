@@ -57,3 +57,25 @@ pub const NO_CLEAN: &str = "STANCE_NO_CLEAN";
 pub const LOG_LEVEL: &str = "STANCE_LOG_LEVEL";
 /// `--log-format`.
 pub const LOG_FORMAT: &str = "STANCE_LOG_FORMAT";
+
+/// Variables of the hub's own tools, which stance follows when it fetches a model, and what each
+/// means.
+pub const HUB: [(&str, &str); 5] = [
+    (
+        "HF_ENDPOINT",
+        "address of the hub; `https://huggingface.co` when absent",
+    ),
+    (
+        "HF_TOKEN",
+        "access token; the file that `hf auth login` writes when absent",
+    ),
+    (
+        "HF_HUB_CACHE",
+        "folder of downloaded models; `$HF_HOME/hub` when absent",
+    ),
+    (
+        "HF_HOME",
+        "folder of the hub's tools; `~/.cache/huggingface` when absent",
+    ),
+    ("HF_HUB_OFFLINE", "`1` means the same as `--offline`"),
+];

@@ -17,8 +17,8 @@ const CHUNK_DOCUMENTS: usize = 64;
 const CHUNK_BYTES: usize = 4 << 20;
 
 /// Runs the command.
-pub(super) fn run(args: ClassifyArgs) -> Result<Exit, Failure> {
-    let sources = sources(&args)?;
+pub(super) fn run(args: &ClassifyArgs) -> Result<Exit, Failure> {
+    let sources = sources(args)?;
     let options = args.output.options();
     let limits = args.limits.document();
     let predictor = args

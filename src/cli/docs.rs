@@ -5,6 +5,7 @@ use std::fs;
 
 use clap::{Arg, Command, CommandFactory};
 
+use crate::env;
 use crate::server::openapi;
 
 use super::args::{Cli, DocsArgs};
@@ -120,6 +121,10 @@ fn config_page(command: &Command) -> String {
         for child in children.into_iter().rev() {
             tables.push((format!("{path} {}", child.get_name()), child));
         }
+    }
+    page += "\n## Hub\n\n| variable | meaning |\n| --- | --- |\n";
+    for (name, meaning) in env::HUB {
+        let _ = writeln!(page, "| `{name}` | {meaning} |");
     }
     page
 }

@@ -56,7 +56,7 @@ pub fn main() -> std::process::ExitCode {
 
 fn run(command: Command) -> Result<Exit, Failure> {
     match command {
-        Command::Classify(args) => classify::run(*args),
+        Command::Classify(args) => classify::run(&args),
         Command::Serve(args) => {
             let settings = args.settings()?;
             let runtime = tokio::runtime::Builder::new_multi_thread()

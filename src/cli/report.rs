@@ -1,5 +1,6 @@
 //! A result for people.
 
+use std::fmt::Write as _;
 use std::io::IsTerminal;
 
 use crate::prediction::{ActorStance, DocumentResult, Prediction};
@@ -82,13 +83,14 @@ impl Report {
         } else {
             "windows"
         };
-        lines += &format!(
-            "  read      {} {unit}, model {} {}\n",
+        let _ = writeln!(
+            lines,
+            "  read      {} {unit}, model {} {}",
             prediction.windows, prediction.model.name, prediction.model.version
         );
         for warning in &prediction.warnings {
             let message = isolated(&one_line(&warning.message, usize::MAX));
-            lines += &format!("  warning   {message} [{}]\n", warning.code);
+            let _ = writeln!(lines, "  warning   {message} [{}]", warning.code);
         }
         lines
     }

@@ -66,10 +66,11 @@ impl<const N: usize> Table<N> {
             for ((cell, width), align) in cells.into_iter().zip(widths).zip(self.align) {
                 let fill = " ".repeat(width - display_width(cell));
                 let cell = isolated(cell);
-                line += &match align {
-                    Align::Left => format!(" {cell}{fill} │"),
-                    Align::Right => format!(" {fill}{cell} │"),
+                let (before, after) = match align {
+                    Align::Left => ("", fill.as_str()),
+                    Align::Right => (fill.as_str(), ""),
                 };
+                line.extend([" ", before, &cell, after, " │"]);
             }
             line + "\n"
         };

@@ -117,7 +117,7 @@ fn invalid(error: &serde_json::Error, text: &str, field: Option<String>) -> Prob
     let well_formed = error.is_data() || serde_json::from_str::<IgnoredAny>(text).is_ok();
     if !well_formed {
         return Problem::new(StatusCode::BAD_REQUEST, "invalid_json", detail)
-            .at(error.line(), error.column());
+            .at(error.line() as u32, error.column() as u32);
     }
     // serde tells what is wrong with well-formed JSON by its message alone.
     let code = if detail.starts_with("unknown field") {
@@ -128,7 +128,7 @@ fn invalid(error: &serde_json::Error, text: &str, field: Option<String>) -> Prob
         "invalid_value"
     };
     let problem = Problem::new(StatusCode::UNPROCESSABLE_ENTITY, code, detail)
-        .at(error.line(), error.column());
+        .at(error.line() as u32, error.column() as u32);
     match field {
         Some(field) => problem.field(field),
         None => problem,

@@ -30,7 +30,7 @@ pub use problem::Problem;
 pub use run::{ServeError, run, serve};
 pub use state::{AppState, RequestLimits, ServedModel};
 
-/// The routes that the OpenAPI description lists.
+/// The routes that the `OpenAPI` description lists.
 fn described() -> OpenApiRouter<AppState> {
     OpenApiRouter::with_openapi(openapi::Api::openapi())
         .routes(routes!(classify::classify))

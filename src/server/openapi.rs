@@ -1,4 +1,4 @@
-//! The OpenAPI 3.1 description, generated from the types, and the page that shows it.
+//! The `OpenAPI` 3.1 description, generated from the types, and the page that shows it.
 
 use axum::routing::get;
 use axum::{Json, Router};

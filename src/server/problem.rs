@@ -1,14 +1,13 @@
 //! Errors of a whole request, as RFC 9457 `application/problem+json`.
 
 use std::any::Any;
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use axum::body::Body;
 use axum::http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, ResponseBuilder, response};
 use utoipa::{PartialSchema, ToSchema};
 
@@ -22,44 +21,44 @@ pub(super) const MEDIA_TYPE: &str = "application/problem+json";
 const RETRY_AFTER_SECONDS: u64 = 1;
 
 /// Why a request got no answer (RFC 9457).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Problem {
     /// Always `about:blank`: `code` says what happened.
     #[serde(rename = "type")]
-    #[schema(value_type = String)]
-    kind: Cow<'static, str>,
+    kind: &'static str,
     /// The status in words.
-    title: String,
+    title: &'static str,
     /// The HTTP status code.
     #[schema(minimum = 400, maximum = 599)]
     status: u16,
     /// Stable code, such as `queue_full`.
-    #[schema(value_type = String)]
-    code: Cow<'static, str>,
+    code: &'static str,
     /// What happened, for people.
-    detail: String,
+    #[schema(value_type = String)]
+    detail: Box<str>,
     /// Path of the field at fault, such as `documents[0].text`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    field: Option<String>,
+    #[schema(value_type = Option<String>)]
+    field: Option<Box<str>>,
     /// The limit that was passed.
     #[serde(skip_serializing_if = "Option::is_none")]
     limit: Option<usize>,
     /// Line of the body at which reading stopped, from 1.
     #[serde(skip_serializing_if = "Option::is_none")]
-    line: Option<usize>,
+    line: Option<u32>,
     /// Column of that line, in bytes, from 1.
     #[serde(skip_serializing_if = "Option::is_none")]
-    column: Option<usize>,
+    column: Option<u32>,
 }
 
 impl Problem {
     /// A problem with a status, a stable code, and a sentence for people.
-    pub(super) fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
+    pub(super) fn new(status: StatusCode, code: &'static str, detail: impl Into<Box<str>>) -> Self {
         Self {
-            kind: Cow::Borrowed("about:blank"),
-            title: status.canonical_reason().unwrap_or("Error").to_owned(),
+            kind: "about:blank",
+            title: status.canonical_reason().unwrap_or("Error"),
             status: status.as_u16(),
-            code: Cow::Borrowed(code),
+            code,
             detail: detail.into(),
             field: None,
             limit: None,
@@ -70,7 +69,7 @@ impl Problem {
 
     /// Names the field at fault.
     #[must_use]
-    pub(super) fn field(mut self, field: impl Into<String>) -> Self {
+    pub(super) fn field(mut self, field: impl Into<Box<str>>) -> Self {
         self.field = Some(field.into());
         self
     }
@@ -84,7 +83,7 @@ impl Problem {
 
     /// Names the place in the body, both from 1.
     #[must_use]
-    pub(super) const fn at(mut self, line: usize, column: usize) -> Self {
+    pub(super) const fn at(mut self, line: u32, column: u32) -> Self {
         self.line = Some(line);
         self.column = Some(column);
         self
@@ -191,7 +190,7 @@ pub(super) fn from_panic(_: Box<dyn Any + Send>) -> Response<Body> {
     Problem::internal().into_response()
 }
 
-/// Descriptions of errors for the OpenAPI document.
+/// Descriptions of errors for the `OpenAPI` document.
 pub(super) fn responses(
     errors: &[(StatusCode, &str)],
 ) -> BTreeMap<String, RefOr<response::Response>> {
@@ -208,7 +207,7 @@ pub(super) fn responses(
         .collect()
 }
 
-/// Schema of the problem, for the OpenAPI document's components.
+/// Schema of the problem, for the `OpenAPI` document's components.
 pub(super) fn schema() -> (String, RefOr<utoipa::openapi::Schema>) {
     (Problem::name().into_owned(), Problem::schema())
 }

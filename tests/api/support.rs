@@ -28,8 +28,8 @@ pub struct Double {
 pub struct Control {
     /// Tells that the classifier has started to wait.
     pub entered: mpsc::Receiver<()>,
-    /// Lets it go on, once per message and for ever when dropped.
-    pub permission: mpsc::Sender<()>,
+    /// Lets it go on when dropped.
+    _permission: mpsc::Sender<()>,
 }
 
 impl Double {
@@ -44,7 +44,7 @@ impl Double {
             Arc::new(double),
             Control {
                 entered,
-                permission,
+                _permission: permission,
             },
         )
     }
