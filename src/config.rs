@@ -14,10 +14,11 @@ use clap::{Args, ValueEnum};
 
 use crate::actors::{ActorError, Registry};
 use crate::encoder::device::DeviceChoice;
+use crate::encoder::hub::HubOptions;
 use crate::engine::{DocumentLimits, EngineLimits};
 use crate::env;
 use crate::error::ErrorCode;
-use crate::model::ModelSource;
+use crate::model;
 use crate::predict::{PredictError, Predictor};
 use crate::server::RequestLimits;
 
@@ -97,7 +98,7 @@ pub struct ModelArgs {
     /// `default` (inside the program), a folder, or a repository of the hub as
     /// `owner/name@revision`
     #[arg(long, env = env::MODEL, value_name = "MODEL", default_value = "default")]
-    pub model: ModelSource,
+    pub model: String,
     /// Where the encoder runs: `cpu`, `cuda`, `cuda:1`, `metal`, or `auto`
     #[arg(long, env = env::DEVICE, value_name = "DEVICE", default_value = "auto")]
     pub device: DeviceChoice,
@@ -110,26 +111,24 @@ pub struct ModelArgs {
 }
 
 impl ModelArgs {
-    /// Loads the model and the registry.
+    /// The built-in actors and those of the files.
     ///
     /// # Errors
-    /// A model or a file of actors that cannot be used.
-    pub fn load(&self) -> Result<Predictor, PredictError> {
-        let registry = load_registry(&self.actors)?;
-        Predictor::load(&self.model, &self.device, registry)
+    /// A file of actors that cannot be used.
+    pub fn registry(&self) -> Result<Registry, ActorError> {
+        Registry::load(&self.actors)
     }
-}
 
-/// The built-in actors and those of the files.
-///
-/// # Errors
-/// A file that cannot be read, or that contradicts another.
-pub fn load_registry(files: &[PathBuf]) -> Result<Registry, ActorError> {
-    let mut registry = Registry::embedded().clone();
-    if !files.is_empty() {
-        registry.extend(Registry::load(files)?)?;
+    /// Opens the model, checks its files, and loads it with the registry.
+    ///
+    /// # Errors
+    /// A model that cannot be used.
+    pub fn load(&self, registry: Registry) -> Result<Predictor, PredictError> {
+        let mut hub = HubOptions::from_env();
+        hub.offline |= self.offline;
+        let folder = model::open(&self.model, &hub)?;
+        Predictor::load(&folder, self.device, registry)
     }
-    Ok(registry)
 }
 
 /// What a single document may bring.

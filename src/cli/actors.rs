@@ -1,9 +1,13 @@
 //! `stance actors`: what the registry knows.
 
 use std::io::{self, BufWriter, Write};
+use std::path::Path;
 
-use crate::actors::{Actor, ActorKind, Registry};
-use crate::config::load_registry;
+use serde_json::{Value, json};
+
+use crate::actors::{self, Actor, ActorKind, Registry};
+use crate::error::ErrorCode;
+use crate::prediction::DocumentError;
 use crate::server::{ActorEntry, ActorList};
 
 use super::args::{ActorsArgs, ActorsCommand, Format, ListArgs};
@@ -31,20 +35,51 @@ pub(super) fn run(args: ActorsArgs) -> Result<Exit, Failure> {
             found.retain(|actor| kind.is_none_or(|kind| actor.kind == kind));
             print(&found, list.format)
         }
-        ActorsCommand::Check { file } => {
-            let registry = Registry::load(&[&file]).map_err(|error| Failure::from_error(&error))?;
-            // Also beside the built-in actors, as `--actors` will use it.
-            load_registry(std::slice::from_ref(&file))
-                .map_err(|error| Failure::from_error(&error))?;
-            let count = registry.iter().count();
-            writeln!(io::stdout(), "{}: {count} actors, all well", file.display())?;
-            Ok(Exit::Success)
+        ActorsCommand::Check { file, format } => check(&file, format),
+    }
+}
+
+/// Everything that is wrong with a file, on its own and beside the built-in actors.
+fn check(file: &Path, format: Format) -> Result<Exit, Failure> {
+    let report = actors::check(file).map_err(|error| Failure::from_error(&error))?;
+    let mut out = io::stdout().lock();
+    if format == Format::Table {
+        for problem in &report.problems {
+            let line = problem
+                .line
+                .map(|line| format!("line {line}: "))
+                .unwrap_or_default();
+            writeln!(out, "{line}{} [{}]", problem.error, problem.error.code())?;
         }
+        if report.is_ok() {
+            let (actors, names) = (report.actors, report.names);
+            writeln!(
+                out,
+                "{}: all well, actors: {actors}, names: {names}",
+                file.display()
+            )?;
+        }
+    } else {
+        let problem = |problem: &actors::Problem| {
+            let error = DocumentError::from(&problem.error);
+            json!({"line": problem.line, "code": error.code, "message": error.message})
+        };
+        let problems: Vec<Value> = report.problems.iter().map(problem).collect();
+        let report = json!({"file": file, "actors": report.actors, "names": report.names,
+                            "problems": problems});
+        writeln!(out, "{report}")?;
+    }
+    match report.problems.len() {
+        0 => Ok(Exit::Success),
+        count => Err(Failure::failed(
+            "invalid_registry_file",
+            format!("{}: problems found: {count}", file.display()),
+        )),
     }
 }
 
 fn registry(list: &ListArgs) -> Result<Registry, Failure> {
-    load_registry(&list.actors).map_err(|error| Failure::from_error(&error))
+    Registry::load(&list.actors).map_err(|error| Failure::from_error(&error))
 }
 
 fn kind(list: &ListArgs) -> Result<Option<ActorKind>, Failure> {

@@ -179,6 +179,9 @@ pub enum ActorsCommand {
     Check {
         /// The file
         file: PathBuf,
+        /// How the result is printed
+        #[arg(long, env = env::FORMAT, value_name = "FORMAT", default_value = "table")]
+        format: Format,
     },
 }
 

@@ -21,11 +21,15 @@ pub(super) fn run(args: &ClassifyArgs) -> Result<Exit, Failure> {
     let sources = sources(args)?;
     let options = args.output.options();
     let limits = args.limits.document();
+    let registry = args
+        .model
+        .registry()
+        .map_err(|error| Failure::from_error(&error))?;
+    check_options(&options, &registry)?;
     let predictor = args
         .model
-        .load()
+        .load(registry)
         .map_err(|error| Failure::from_error(&error))?;
-    check_options(&options, Classifier::registry(&predictor))?;
     let inputs = Inputs::new(sources, args.input_format, limits);
     let printer = Printer::new(args.output.format, io::stdout().lock());
     let counts = classify(&predictor, inputs, &limits, &options, printer)?;

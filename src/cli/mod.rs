@@ -14,6 +14,8 @@ mod output;
 mod report;
 mod table;
 
+use std::io::IsTerminal;
+
 use clap::Parser;
 use tracing_subscriber::EnvFilter;
 
@@ -76,6 +78,7 @@ fn start_log(args: &LogArgs, default_level: &str) -> Result<(), Failure> {
         .map_err(|error| Failure::usage(format!("--log-level {filter:?}: {error}")))?;
     let log = tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_env_filter(filter);
     match args.log_format {
         LogFormat::Text => log.init(),

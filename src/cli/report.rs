@@ -147,3 +147,99 @@ impl Report {
         indented.concat()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::document::OffsetUnit;
+    use crate::prediction::{
+        AbstainReason, ActorRef, DocumentError, Evidence, LanguageGuess, ModelInfo, Stance,
+        StanceProbabilities, TopicScore, Warning,
+    };
+
+    fn stance(name: &str, abstained: bool, evidence: &str) -> ActorStance {
+        ActorStance {
+            actor: ActorRef {
+                id: "x".into(),
+                name: name.into(),
+                kind: "state".into(),
+            },
+            stance: Stance::Against,
+            probabilities: StanceProbabilities::from_array([0.125, 0.625, 0.25]),
+            abstained,
+            reason: abstained.then_some(AbstainReason::LowConfidence),
+            mentions: Vec::new(),
+            evidence: vec![Evidence {
+                start: 0,
+                end: evidence.len(),
+                text: evidence.into(),
+                stance: Stance::Against,
+                probability: 0.5,
+            }],
+        }
+    }
+
+    fn prediction() -> Prediction {
+        let topic = |label: &str, probability| TopicScore {
+            id: "medtop:11000000".into(),
+            label: label.into(),
+            probability,
+        };
+        Prediction {
+            schema_version: "1".into(),
+            id: None,
+            language: LanguageGuess {
+                code: "ar".into(),
+                confidence: 0.875,
+            },
+            topics: vec![topic("politics", 0.75), topic("سياسة", 0.5)],
+            stances: vec![
+                stance("Russia", false, "A short\nsentence."),
+                stance("سوريا", true, &"word ".repeat(50)),
+            ],
+            offset_unit: OffsetUnit::Char,
+            windows: 2,
+            model: ModelInfo {
+                name: "m".into(),
+                version: "0.1".into(),
+                sha256: "00".into(),
+            },
+            warnings: vec![Warning {
+                code: "text_set_aside".into(),
+                message: "Menus.".into(),
+            }],
+        }
+    }
+
+    #[test]
+    fn a_prediction_is_drawn_within_the_width() {
+        let result = DocumentResult::Prediction(Box::new(prediction()));
+        let drawn = Report { width: 100 }.render(&result, 3);
+        let widest = drawn.lines().map(display_width).max().unwrap();
+        assert!(widest <= 100, "{widest}: {drawn}");
+        insta::assert_snapshot!(drawn.replace(['\u{2068}', '\u{2069}'], "|"), @r#"
+        document 3
+          language  ar 0.88
+          topics    politics 0.75 · |سياسة| 0.50
+          ┌────────┬──────────┬───────┬─────────┬─────────┬──────────┬────────────────────────────────┐
+          │ actor  │ stance   │ favor │ against │ neutral │ mentions │ strongest evidence             │
+          ├────────┼──────────┼───────┼─────────┼─────────┼──────────┼────────────────────────────────┤
+          │ Russia │ against  │  0.12 │    0.62 │    0.25 │        0 │ A short sentence.              │
+          │ |سوريا|  │ not sure │  0.12 │    0.62 │    0.25 │        0 │ word word word word word word… │
+          └────────┴──────────┴───────┴─────────┴─────────┴──────────┴────────────────────────────────┘
+          read      2 windows, model m 0.1
+          warning   Menus. [text_set_aside]
+        "#);
+    }
+
+    #[test]
+    fn a_failure_names_its_code() {
+        let error = DocumentError::new("empty_text", "field `text` is empty");
+        let result = DocumentResult::failure(Some("a.txt".into()), error);
+        let drawn = Report { width: 80 }.render(&result, 1);
+        assert_eq!(
+            drawn,
+            "a.txt\n  error     field `text` is empty [empty_text]\n"
+        );
+    }
+}

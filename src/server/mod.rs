@@ -15,10 +15,10 @@ mod run;
 mod state;
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
+use axum::extract::{DefaultBodyLimit, Request};
 use tower_http::catch_panic::CatchPanicLayer;
-use tower_http::trace::{DefaultMakeSpan, DefaultOnResponse, TraceLayer};
-use tracing::Level;
+use tower_http::trace::{DefaultOnResponse, TraceLayer};
+use tracing::{Level, Span};
 use utoipa::OpenApi as _;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -53,7 +53,13 @@ pub fn app(state: AppState) -> Router {
         .layer(axum::middleware::map_response(problem::describe))
         .layer(
             TraceLayer::new_for_http()
-                .make_span_with(DefaultMakeSpan::new().level(Level::INFO))
+                .make_span_with(request_span)
                 .on_response(DefaultOnResponse::new().level(Level::INFO)),
         )
+}
+
+/// What the log says of a request: neither its query nor its body, which may quote a text.
+fn request_span(request: &Request) -> Span {
+    let path = request.uri().path();
+    tracing::info_span!("request", method = %request.method(), path)
 }

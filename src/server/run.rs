@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 
+use crate::actors::ActorError;
 use crate::config::ServeSettings;
 use crate::engine::EngineError;
 use crate::error::ErrorCode;
@@ -28,6 +29,9 @@ pub enum ServeError {
         /// What the operating system says.
         source: io::Error,
     },
+    /// A file of actors cannot be used.
+    #[error(transparent)]
+    Actors(#[from] ActorError),
     /// The model cannot be loaded.
     #[error(transparent)]
     Model(#[from] PredictError),
@@ -43,6 +47,7 @@ impl ErrorCode for ServeError {
     fn code(&self) -> &'static str {
         match self {
             Self::Bind { .. } => "cannot_bind",
+            Self::Actors(error) => error.code(),
             Self::Model(error) => error.code(),
             Self::Engine(error) => error.code(),
             Self::Io(_) => "io_error",
@@ -68,7 +73,7 @@ pub async fn run(settings: ServeSettings) -> Result<(), ServeError> {
     let limits = settings.limits;
     let grace = settings.shutdown_grace;
     let state = tokio::task::spawn_blocking(move || -> Result<AppState, ServeError> {
-        let predictor: Predictor = settings.model.load()?;
+        let predictor: Predictor = settings.model.load(settings.model.registry()?)?;
         let model = ServedModel::start(Arc::new(predictor), limits.engine)?;
         Ok(AppState::new(model, limits.request))
     })

@@ -1,6 +1,6 @@
 //! `stance actors`.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::{Folder, run};
 
@@ -50,7 +50,15 @@ fn a_file_of_actors_is_checked_and_added() {
     let folder = Folder::new();
     let file = folder.file("own.toml", OWN);
     let checked = run(&["actors", "check", &file]).code(0);
-    assert_eq!(checked.out, format!("{file}: 1 actors, all well\n"));
+    assert_eq!(
+        checked.out,
+        format!("{file}: all well, actors: 1, names: 2\n")
+    );
+    let checked = run(&["actors", "check", &file, "--format", "json"])
+        .code(0)
+        .json();
+    let expected = json!({"file": file, "actors": 1, "names": 2, "problems": []});
+    assert_eq!(checked, expected);
     let arguments = [
         "actors",
         "find",
@@ -80,14 +88,20 @@ fn a_wrong_file_of_actors_is_named_with_its_error() {
     let broken = folder.file("broken.toml", "[[actor]\n");
     let missing = folder.path().join("missing.toml").display().to_string();
     let cases = [
-        (&wrong, "unknown_kind"),
-        (&broken, "invalid_registry_file"),
-        (&missing, "unreadable_registry_file"),
+        (&wrong, "unknown_kind", Some(4)),
+        (&broken, "invalid_registry_file", Some(1)),
+        (&missing, "unreadable_registry_file", None),
     ];
-    for (file, code) in cases {
+    for (file, code, line) in cases {
+        let code = format!("[{code}]");
         let ended = run(&["actors", "check", file]).code(1);
-        assert!(ended.err.contains(&format!("[{code}]")), "{}", ended.err);
+        let said = ended.out.clone() + &ended.err;
+        assert!(said.contains(&code), "{said}");
+        assert!(
+            line.is_none_or(|line| ended.out.contains(&format!("line {line}"))),
+            "{said}"
+        );
         let ended = run(&["classify", "--text", "a", "--actors", file]).code(1);
-        assert!(ended.err.contains(&format!("[{code}]")), "{}", ended.err);
+        assert!(ended.err.contains(&code), "{}", ended.err);
     }
 }
