@@ -18,7 +18,6 @@ use crate::encoder::hub::HubOptions;
 use crate::engine::{DocumentLimits, EngineLimits};
 use crate::env;
 use crate::error::ErrorCode;
-use crate::model;
 use crate::predict::{PredictError, Predictor};
 use crate::server::RequestLimits;
 
@@ -119,15 +118,14 @@ impl ModelArgs {
         Registry::load(&self.actors)
     }
 
-    /// Opens the model, checks its files, and loads it with the registry.
+    /// Loads the model with the registry.
     ///
     /// # Errors
     /// A model that cannot be used.
     pub fn load(&self, registry: Registry) -> Result<Predictor, PredictError> {
         let mut hub = HubOptions::from_env();
         hub.offline |= self.offline;
-        let folder = model::open(&self.model, &hub)?;
-        Predictor::load(&folder, self.device, registry)
+        Predictor::load(&self.model, &hub, &self.device.open()?, registry)
     }
 }
 

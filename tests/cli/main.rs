@@ -5,5 +5,6 @@
 mod actors;
 mod classify;
 mod ends;
+mod model;
 mod serve;
 mod support;

@@ -7,7 +7,9 @@ use std::process::{Child, Command, Output, Stdio};
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// The program, without the environment's settings.
+use crate::model;
+
+/// The program with the tiny model, and otherwise without settings of the environment.
 pub fn stance(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_stance"));
     let settings = std::env::vars_os().map(|(name, _)| name);
@@ -15,6 +17,7 @@ pub fn stance(arguments: &[&str]) -> Command {
         command.env_remove(name);
     }
     command
+        .env("STANCE_MODEL", model::tiny())
         .args(arguments)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
