@@ -4,7 +4,7 @@ use std::error::Error;
 
 use clap::{Parser, Subcommand};
 
-use crate::{align, tokenizer};
+use crate::{align, tokenizer, train};
 
 /// Trains the models that stance serves.
 #[derive(Debug, Parser)]
@@ -23,6 +23,14 @@ pub enum Command {
     Tokenizer(tokenizer::Args),
     /// Align new pieces with the teacher's, start their embeddings, write the pair store.
     Align(align::Args),
+    /// Distil parallel text into the multilingual encoder.
+    Pretrain(train::pretrain::Args),
+    /// Train encoder and heads on labelled stance and topic data.
+    Finetune(train::finetune::Args),
+    /// Fit temperatures and thresholds on validation rows.
+    Calibrate(train::calibrate::Args),
+    /// Write the model folder that the product reads.
+    Export(train::export::Args),
 }
 
 impl Cli {
@@ -31,6 +39,10 @@ impl Cli {
         match self.command {
             Command::Tokenizer(args) => tokenizer::run(&args)?,
             Command::Align(args) => align::run(&args)?,
+            Command::Pretrain(args) => train::pretrain::run(&args)?,
+            Command::Finetune(args) => train::finetune::run(&args)?,
+            Command::Calibrate(args) => train::calibrate::run(&args)?,
+            Command::Export(args) => train::export::run(&args)?,
         }
         Ok(())
     }

@@ -2,10 +2,12 @@
 //! writing files, so that every step can be repeated and looked at.
 //!
 //! `prepare` cleans labelled data; `tokenizer` learns the vocabulary; `align` gives the new
-//! vocabulary its first embeddings and writes the parallel text as token ids.
+//! vocabulary its first embeddings and writes the parallel text as token ids; `pretrain`,
+//! `finetune`, `calibrate` and `export` make the model.
 
 pub mod align;
 pub mod cli;
 pub mod data;
 pub mod pairs;
 pub mod tokenizer;
+pub mod train;

@@ -1,0 +1,200 @@
+//! Stage `pretrain`: teaching the multilingual student what the English teacher sees, by
+//! [distillation](super::distill) of parallel text. Embeddings are trained first, alone; then
+//! everything.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use candle_core::{DType, Device, Result};
+use stance::encoder::bert::Bert;
+use stance::encoder::config::EncoderConfig;
+
+use super::checkpoint::{self, Position};
+use super::distill::{self, Distiller};
+use super::journal::Journal;
+use super::optim::{AdamW, AdamWConfig};
+use super::params::Params;
+use super::schedule;
+
+/// `training/recipes/pretrain.toml`.
+#[derive(Debug, Clone, serde::Deserialize, serde::Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Recipe {
+    /// Seed of everything random.
+    pub seed: u64,
+    /// Steps in all.
+    pub steps: u64,
+    /// Of these, steps in which the embeddings alone are trained.
+    pub frozen_steps: u64,
+    /// Steps of linear warm-up.
+    pub warmup: u64,
+    /// Student tokens per step.
+    pub batch_tokens: usize,
+    /// Peak learning rate of embeddings.
+    pub embedding_rate: f64,
+    /// Peak learning rate of the layers.
+    pub layer_rate: f64,
+    /// What is distilled.
+    pub distill: distill::Settings,
+    /// The optimiser.
+    pub optimiser: AdamWConfig,
+    /// Steps between reports.
+    pub report_every: u64,
+    /// Steps between validations.
+    pub validate_every: u64,
+    /// Seconds between checkpoints.
+    pub checkpoint_seconds: u64,
+}
+
+/// What the command line says.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Output of `align`: `init/` and `pairs/`.
+    #[arg(long)]
+    pub align: PathBuf,
+    /// The teacher: a folder with MiniLM's `config.json` and `model.safetensors`.
+    #[arg(long)]
+    pub teacher: PathBuf,
+    /// Recipe.
+    #[arg(long, default_value = "training/recipes/pretrain.toml")]
+    pub recipe: PathBuf,
+    /// Folder of the run; a run that was stopped goes on from its last checkpoint.
+    #[arg(long)]
+    pub out: PathBuf,
+    /// Stop after this many seconds, with a checkpoint.
+    #[arg(long)]
+    pub max_seconds: Option<u64>,
+}
+
+fn is_embedding(name: &str) -> bool {
+    name.starts_with("embeddings.word_embeddings")
+}
+
+/// The encoder's configuration in `folder`.
+///
+/// # Errors
+/// When it is missing or describes no encoder.
+pub fn load_config(folder: &Path) -> Result<EncoderConfig> {
+    EncoderConfig::from_json(&std::fs::read(folder.join("config.json"))?)
+        .map_err(candle_core::Error::wrap)
+}
+
+/// Runs the stage.
+///
+/// # Errors
+/// When an input cannot be read, the gradient is not finite, or the disk fails.
+pub fn run(args: &Args) -> Result<()> {
+    let text = std::fs::read_to_string(&args.recipe)?;
+    let recipe: Recipe = toml::from_str(&text).map_err(candle_core::Error::wrap)?;
+    let device = Device::Cpu;
+    std::fs::create_dir_all(&args.out)?;
+    let config = load_config(&args.align.join("init"))?;
+    let distiller = Distiller::open(
+        &args.align,
+        &args.teacher,
+        &recipe.distill,
+        recipe.seed,
+        &device,
+    )?;
+    let fingerprint = super::fingerprint(&[&text, &distiller.summary()]);
+
+    let (params, mut optimiser, mut position) =
+        match checkpoint::load(&args.out, recipe.optimiser, &fingerprint, &device)? {
+            Some(state) => state,
+            None => (
+                Params::load(&args.align.join("init/model.safetensors"), &device)?,
+                AdamW::new(recipe.optimiser),
+                Position {
+                    step: 0,
+                    tokens: 0,
+                    seconds: 0,
+                    fingerprint,
+                },
+            ),
+        };
+    let mut journal = Journal::open(&args.out, position.step, recipe.steps)?;
+    let (start, before) = (Instant::now(), position.seconds);
+    let mut saved = Instant::now();
+    let mut sums = [0.0f64; 5];
+    while position.step < recipe.steps {
+        let step = position.step;
+        if step % recipe.validate_every == 0 {
+            validate(&distiller, &params, &config, step, &mut journal)?;
+        }
+        let batch = distiller.draw(step, recipe.batch_tokens)?;
+        let frozen = step < recipe.frozen_steps;
+        let view = params.view(|name| !frozen || is_embedding(name));
+        let losses = distiller.losses(&Bert::trainable(&view, &config)?, &batch)?;
+        let grads = losses.total.backward()?;
+        let factor = schedule(step, recipe.warmup, recipe.steps);
+        let norm = optimiser.step(&params, &grads, |name| {
+            let peak = if is_embedding(name) {
+                recipe.embedding_rate
+            } else {
+                recipe.layer_rate
+            };
+            peak * factor
+        })?;
+        let terms = [
+            &losses.total,
+            &losses.token,
+            &losses.sentence,
+            &losses.contrastive,
+        ];
+        for (sum, value) in sums.iter_mut().zip(terms) {
+            *sum += f64::from(value.to_scalar::<f32>()?);
+        }
+        sums[4] += norm;
+        position.step += 1;
+        position.tokens += batch.tokens() as u64;
+        position.seconds = before + start.elapsed().as_secs();
+        journal.step(position.step, batch.tokens() as u64);
+        if position.step % recipe.report_every == 0 {
+            let n = recipe.report_every as f64;
+            let names = ["loss", "token", "sentence", "contrastive", "gradient_norm"];
+            let mut values: Vec<(&str, f64)> = names.into_iter().zip(sums.map(|s| s / n)).collect();
+            values.push(("rate", factor));
+            values.push(("tokens", position.tokens as f64));
+            journal.report("train", position.step, &values)?;
+            sums = [0.0; 5];
+        }
+        let out_of_time = args
+            .max_seconds
+            .is_some_and(|s| start.elapsed().as_secs() >= s);
+        if saved.elapsed().as_secs() >= recipe.checkpoint_seconds || out_of_time {
+            checkpoint::save(&args.out, &params, &optimiser, &position)?;
+            journal.plot()?;
+            saved = Instant::now();
+        }
+        if out_of_time {
+            return Ok(());
+        }
+    }
+    checkpoint::save(&args.out, &params, &optimiser, &position)?;
+    validate(&distiller, &params, &config, position.step, &mut journal)?;
+    journal.finish()?;
+    let model = args.out.join("model");
+    std::fs::create_dir_all(&model)?;
+    candle_core::safetensors::save(
+        &params.tensors(DType::F32, |_| true)?,
+        model.join("model.safetensors"),
+    )?;
+    for file in ["config.json", "tokenizer.json"] {
+        std::fs::copy(args.align.join("init").join(file), model.join(file))?;
+    }
+    Ok(())
+}
+
+fn validate(
+    distiller: &Distiller,
+    params: &Params,
+    config: &EncoderConfig,
+    step: u64,
+    journal: &mut Journal,
+) -> Result<()> {
+    let student = Bert::load(&params.view(|_| false), config)?;
+    let values = distiller.validate(&student)?;
+    let values: Vec<(&str, f64)> = values.iter().map(|(n, v)| (n.as_str(), *v)).collect();
+    journal.report("valid", step, &values)?;
+    Ok(())
+}
