@@ -1,0 +1,153 @@
+//! Stage `calibrate`: temperatures and thresholds from validation rows.
+//!
+//! Temperatures minimise the negative log-likelihood (Guo et al. 2017, arXiv 1706.04599), every
+//! set counting the same. The stance threshold is the smallest at which the answers that are
+//! given are right as often as the recipe asks; the topic threshold maximises micro-F1.
+
+use std::path::PathBuf;
+
+use candle_core::{Device, Result};
+use stance::encoder::tokenizer::TextTokenizer;
+use stance::heads::calibration::{Calibration, fit_sigmoid_temperature, fit_temperature};
+
+use super::finetune::read_model;
+use super::labelled::load_labelled;
+use super::measure::{Measured, argmax, measure};
+use super::student::Student;
+
+/// Rows that a set contributes at the most, so that large ones do not decide alone.
+const ROWS_PER_SET: usize = 600;
+
+/// What the command line says.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Model folder of `finetune`; its `stance.json` is rewritten.
+    #[arg(long)]
+    pub model: PathBuf,
+    /// Output of `prepare`.
+    #[arg(long)]
+    pub prep: PathBuf,
+    /// Share of right answers among those given that the stance threshold must reach.
+    #[arg(long, default_value_t = 0.75)]
+    pub accuracy: f64,
+    /// Documents of more windows than this are left out.
+    #[arg(long, default_value_t = 8)]
+    pub max_windows: usize,
+}
+
+/// Runs the stage.
+///
+/// # Errors
+/// When an input cannot be read or written.
+pub fn run(args: &Args) -> Result<()> {
+    let (params, config, mut heads) = read_model(&args.model, &Device::Cpu)?;
+    let tokenizer =
+        TextTokenizer::load(args.model.join("tokenizer.json")).map_err(candle_core::Error::wrap)?;
+    let mut labelled = load_labelled(&args.prep, &heads, &tokenizer, args.max_windows)?;
+    labelled.thin_validation(ROWS_PER_SET);
+    let student = Student::new(&params, &config, &heads, |_| false)?;
+    let measured = measure(&student, &labelled)?;
+    heads.calibration = calibrate(&measured, args.accuracy);
+    let text = serde_json::to_string_pretty(&heads).map_err(candle_core::Error::wrap)?;
+    std::fs::write(args.model.join("stance.json"), text)?;
+    for (name, value) in measured.values() {
+        println!("{name}\t{value:.4}");
+    }
+    println!(
+        "{}",
+        serde_json::to_string(&heads.calibration).map_err(candle_core::Error::wrap)?
+    );
+    Ok(())
+}
+
+fn calibrate(measured: &Measured, accuracy: f64) -> Calibration {
+    let rows: Vec<_> = measured.stance.values().flatten().copied().collect();
+    let logits: Vec<_> = rows.iter().map(|(l, _)| *l).collect();
+    let labels: Vec<_> = rows.iter().map(|(_, y)| *y).collect();
+    let pairs: Vec<(f32, bool)> = measured
+        .topic
+        .values()
+        .flatten()
+        .flat_map(|(logits, label)| {
+            logits
+                .iter()
+                .enumerate()
+                .map(move |(i, l)| (*l, i == *label))
+        })
+        .collect();
+    let mut out = Calibration {
+        stance_temperature: fit_temperature(&logits, &labels),
+        topic_temperature: fit_sigmoid_temperature(&pairs),
+        ..Calibration::default()
+    };
+    let sure: Vec<(f32, bool)> = rows
+        .iter()
+        .map(|(logits, label)| {
+            let p = out.stance(*logits);
+            let best = argmax(&p);
+            (p[best], best == *label)
+        })
+        .collect();
+    out.stance_threshold = smallest_threshold(sure, accuracy);
+    out.topic_threshold = best_threshold(
+        &pairs
+            .iter()
+            .map(|(l, y)| (out.topic(*l), *y))
+            .collect::<Vec<_>>(),
+    );
+    out
+}
+
+/// The smallest threshold at or above which a share `accuracy` of the answers is right, to two
+/// places; between 0.34, which everything passes, and 0.9.
+fn smallest_threshold(mut rows: Vec<(f32, bool)>, accuracy: f64) -> f32 {
+    rows.sort_by(|a, b| b.0.total_cmp(&a.0));
+    let (mut right, mut threshold) = (0.0, 0.9f32);
+    for (given, (probability, hit)) in rows.iter().enumerate() {
+        right += f64::from(u8::from(*hit));
+        if right / (given + 1) as f64 >= accuracy {
+            threshold = *probability;
+        }
+    }
+    ((threshold * 100.0).ceil() / 100.0).clamp(0.34, 0.9)
+}
+
+/// The threshold of greatest micro-F1, to two places.
+fn best_threshold(pairs: &[(f32, bool)]) -> f32 {
+    let positives = pairs.iter().filter(|(_, y)| *y).count() as f64;
+    let f1 = |threshold: f32| {
+        let said = pairs.iter().filter(|(p, _)| *p >= threshold).count() as f64;
+        let hits = pairs.iter().filter(|(p, y)| *p >= threshold && *y).count() as f64;
+        2.0 * hits / f64::max(said + positives, 1.0)
+    };
+    let mut best = (0.5, 0.0);
+    for percent in 10..=90 {
+        let threshold = percent as f32 / 100.0;
+        let value = f1(threshold);
+        if value > best.1 {
+            best = (threshold, value);
+        }
+    }
+    best.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{best_threshold, smallest_threshold};
+
+    #[test]
+    fn thresholds_are_where_the_errors_begin() {
+        let rows = vec![
+            (0.9, true),
+            (0.8, true),
+            (0.7, true),
+            (0.6, false),
+            (0.5, false),
+        ];
+        assert!((smallest_threshold(rows.clone(), 0.75) - 0.6).abs() < 1e-6);
+        assert!((smallest_threshold(rows, 0.99) - 0.7).abs() < 1e-6);
+        let pairs = [(0.9, true), (0.62, true), (0.4, false), (0.2, false)];
+        let t = best_threshold(&pairs);
+        assert!(t > 0.4 && t <= 0.62, "{t}");
+    }
+}

@@ -1,0 +1,436 @@
+//! Stage `finetune`: stance and topic together, the whole encoder with the heads.
+//!
+//! Sets are drawn with probability proportional to a power of their size, so that small ones
+//! count; layers near the input learn more slowly (Howard & Ruder 2018, arXiv 1801.06146); a
+//! share of every batch goes on distilling parallel text, so that what is learnt in one
+//! language stays true in the others.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use candle_core::{Device, Result, Tensor};
+use rand::Rng;
+use rand_chacha::ChaCha8Rng;
+use stance::encoder::bert::Bert;
+use stance::encoder::config::EncoderConfig;
+use stance::encoder::tokenizer::TextTokenizer;
+use stance::heads::calibration::Calibration;
+use stance::heads::{HeadsConfig, tensor_shapes};
+use stance::predict::TopicNames;
+
+use super::augment::{Augmentation, Names, augment};
+use super::checkpoint::{self, Position};
+use super::distill::{self, Distiller};
+use super::item::Item;
+use super::journal::Journal;
+use super::labelled::{Labelled, load_labelled};
+use super::measure::measure;
+use super::optim::{AdamW, AdamWConfig};
+use super::params::Params;
+use super::pretrain;
+use super::student::{SetLabels, Student, dropout, stance_loss, topic_loss};
+use super::{generator, schedule};
+
+/// `training/recipes/finetune.toml`.
+#[derive(Debug, Clone, serde::Deserialize, serde::Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Recipe {
+    /// Seed of everything random.
+    pub seed: u64,
+    /// Steps in all.
+    pub steps: u64,
+    /// Steps of linear warm-up.
+    pub warmup: u64,
+    /// Tokens of stance rows per step.
+    pub stance_tokens: usize,
+    /// Tokens of topic rows per step.
+    pub topic_tokens: usize,
+    /// Tokens of parallel text per step; 0 for none.
+    pub parallel_tokens: usize,
+    /// Weight of the topic loss.
+    pub topic_weight: f64,
+    /// Weight of the distillation.
+    pub parallel_weight: f64,
+    /// Peak learning rate of embeddings.
+    pub embedding_rate: f64,
+    /// Peak learning rate of the last layer.
+    pub layer_rate: f64,
+    /// Factor from each layer to the one before it.
+    pub layer_decay: f64,
+    /// Peak learning rate of the heads.
+    pub head_rate: f64,
+    /// Dropout inside the heads.
+    pub dropout: f64,
+    /// Rarer classes count more by this power of their inverse frequency.
+    pub class_balance: f32,
+    /// Sets are drawn in proportion to this power of their rows.
+    pub set_power: f64,
+    /// Factors on that, by set.
+    pub set_weights: BTreeMap<String, f64>,
+    /// Documents of more windows than this are left out (and counted).
+    pub max_windows: usize,
+    /// Longest window in tokens, special tokens included.
+    pub window_tokens: usize,
+    /// Most tokens that consecutive windows share.
+    pub window_overlap: usize,
+    /// Attention heads of the stance head.
+    pub attention_heads: usize,
+    /// Width of the heads' inner layers.
+    pub inner: usize,
+    /// The distillation that goes on beside the labels.
+    pub distill: distill::Settings,
+    /// Masking and swapping.
+    pub augmentation: Augmentation,
+    /// The optimiser.
+    pub optimiser: AdamWConfig,
+    /// Steps between reports.
+    pub report_every: u64,
+    /// Steps between validations.
+    pub validate_every: u64,
+    /// Seconds between checkpoints.
+    pub checkpoint_seconds: u64,
+}
+
+/// What the command line says.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The pretrained encoder: a folder with `config.json`, `tokenizer.json` and
+    /// `model.safetensors`.
+    #[arg(long)]
+    pub encoder: PathBuf,
+    /// Output of `prepare`.
+    #[arg(long)]
+    pub prep: PathBuf,
+    /// Output of `align`, for the distillation.
+    #[arg(long)]
+    pub align: Option<PathBuf>,
+    /// The distillation's teacher.
+    #[arg(long, requires = "align")]
+    pub teacher: Option<PathBuf>,
+    /// Recipe.
+    #[arg(long, default_value = "training/recipes/finetune.toml")]
+    pub recipe: PathBuf,
+    /// Folder of the run; a run that was stopped goes on from its last checkpoint.
+    #[arg(long)]
+    pub out: PathBuf,
+    /// Stop after this many seconds, with a checkpoint.
+    #[arg(long)]
+    pub max_seconds: Option<u64>,
+}
+
+impl Recipe {
+    /// The configuration of the heads that this recipe trains, not yet calibrated.
+    fn heads(&self) -> Result<HeadsConfig> {
+        let names = TopicNames::embedded().map_err(candle_core::Error::wrap)?;
+        Ok(HeadsConfig {
+            schema: 1,
+            window_tokens: self.window_tokens,
+            window_overlap: self.window_overlap,
+            topics: names.ids().map(str::to_owned).collect(),
+            attention_heads: self.attention_heads,
+            inner: self.inner,
+            calibration: Calibration::default(),
+        })
+    }
+
+    /// Learning rate of a weight, before the schedule.
+    fn rate(&self, name: &str, layers: usize) -> f64 {
+        if name.starts_with("stance.") || name.starts_with("topic.") {
+            return self.head_rate;
+        }
+        if name.starts_with("embeddings.word_embeddings") {
+            return self.embedding_rate;
+        }
+        let depth = name
+            .strip_prefix("encoder.layer.")
+            .and_then(|rest| rest.split('.').next()?.parse::<usize>().ok());
+        let below = depth.map_or(layers, |d| layers - 1 - d);
+        self.layer_rate * self.layer_decay.powi(below as i32)
+    }
+}
+
+/// The rows of one kind, by set, with the probability of each set.
+struct Pool {
+    sets: Vec<(usize, Vec<Item>)>,
+    chances: Vec<f64>,
+}
+
+impl Pool {
+    fn new(items: Vec<Item>, labelled: &Labelled, recipe: &Recipe) -> Self {
+        let mut sets: BTreeMap<usize, Vec<Item>> = BTreeMap::new();
+        for item in items {
+            sets.entry(item.set).or_default().push(item);
+        }
+        let sets: Vec<(usize, Vec<Item>)> = sets.into_iter().collect();
+        let chances = sets
+            .iter()
+            .map(|(set, items)| {
+                let name = labelled.set_name(*set);
+                let factor = recipe.set_weights.get(name).copied().unwrap_or(1.0);
+                (items.len() as f64).powf(recipe.set_power) * factor
+            })
+            .collect();
+        Self { sets, chances }
+    }
+
+    fn draw(
+        &self,
+        tokens: usize,
+        rng: &mut ChaCha8Rng,
+        change: impl Fn(&Item, &mut ChaCha8Rng) -> Item,
+    ) -> Vec<Item> {
+        let total: f64 = self.chances.iter().sum();
+        let (mut out, mut used) = (Vec::new(), 0);
+        while used < tokens && total > 0.0 {
+            let mut at = rng.random::<f64>() * total;
+            let mut set = 0;
+            while set + 1 < self.chances.len() && at >= self.chances[set] {
+                at -= self.chances[set];
+                set += 1;
+            }
+            let items = &self.sets[set].1;
+            let item = change(&items[rng.random_range(0..items.len())], rng);
+            used += item.tokens();
+            out.push(item);
+        }
+        out
+    }
+}
+
+/// A topic row by one of its windows, drawn anew each time.
+fn one_window(item: &Item, rng: &mut ChaCha8Rng) -> Item {
+    let window = rng.random_range(0..item.windows.len());
+    Item {
+        windows: vec![item.windows[window].clone()],
+        ..item.clone()
+    }
+}
+
+/// Everything that a step needs.
+struct Run<'a> {
+    recipe: &'a Recipe,
+    config: &'a EncoderConfig,
+    heads: &'a HeadsConfig,
+    stance: Pool,
+    topic: Pool,
+    names: Names,
+    labels: Vec<SetLabels>,
+    mask: u32,
+    distiller: Option<Distiller>,
+}
+
+/// Sums of a step, for the journal.
+struct Report {
+    tokens: usize,
+    stance: f64,
+    topic: f64,
+    parallel: f64,
+    norm: f64,
+}
+
+impl Run<'_> {
+    fn step(&self, step: u64, params: &Params, optimiser: &mut AdamW) -> Result<Report> {
+        let recipe = self.recipe;
+        let mut rng = generator(recipe.seed, &[b"finetune", &step.to_le_bytes()]);
+        let change = |item: &Item, rng: &mut ChaCha8Rng| {
+            augment(item, &recipe.augmentation, &self.names, self.mask, rng)
+        };
+        let mut items = self.stance.draw(recipe.stance_tokens, &mut rng, change);
+        items.extend(self.topic.draw(recipe.topic_tokens, &mut rng, |item, rng| {
+            change(&one_window(item, rng), rng)
+        }));
+        let student = Student::new(params, self.config, self.heads, |_| true)?;
+        let device = params.device();
+        let noise = RefCell::new(generator(recipe.seed, &[b"dropout", &step.to_le_bytes()]));
+        let drop = |x: &Tensor| dropout(x, recipe.dropout, &mut noise.borrow_mut(), device);
+        let outputs = student.forward(&items, &drop)?;
+        let zero = Tensor::zeros((), candle_core::DType::F32, device)?;
+        let stance = match &outputs.stance {
+            Some(logits) => stance_loss(logits, &items, &self.labels)?,
+            None => zero.clone(),
+        };
+        let topic = match &outputs.topic {
+            Some(logits) => topic_loss(logits, &items)?,
+            None => zero.clone(),
+        };
+        let mut tokens: usize = items.iter().map(Item::tokens).sum();
+        let mut loss = (&stance + (&topic * recipe.topic_weight)?)?;
+        let mut parallel = zero;
+        if let Some(distiller) = &self.distiller {
+            let batch = distiller.draw(step, recipe.parallel_tokens)?;
+            parallel = distiller.losses(&student.encoder, &batch)?.total;
+            loss = (loss + (&parallel * recipe.parallel_weight)?)?;
+            tokens += batch.tokens();
+        }
+        let grads = loss.backward()?;
+        let factor = schedule(step, recipe.warmup, recipe.steps);
+        let layers = self.config.num_hidden_layers;
+        let norm = optimiser.step(params, &grads, |name| recipe.rate(name, layers) * factor)?;
+        let number = |x: &Tensor| x.to_scalar::<f32>().map(f64::from);
+        Ok(Report {
+            tokens,
+            stance: number(&stance)?,
+            topic: number(&topic)?,
+            parallel: number(&parallel)?,
+            norm,
+        })
+    }
+}
+
+/// Runs the stage.
+///
+/// # Errors
+/// When an input cannot be read, the gradient is not finite, or the disk fails.
+pub fn run(args: &Args) -> Result<()> {
+    let text = std::fs::read_to_string(&args.recipe)?;
+    let recipe: Recipe = toml::from_str(&text).map_err(candle_core::Error::wrap)?;
+    let device = Device::Cpu;
+    std::fs::create_dir_all(&args.out)?;
+    let config = pretrain::load_config(&args.encoder)?;
+    let tokenizer = TextTokenizer::load(args.encoder.join("tokenizer.json"))
+        .map_err(candle_core::Error::wrap)?;
+    let heads = recipe.heads()?;
+    heads
+        .validate(config.hidden_size, config.max_tokens())
+        .map_err(candle_core::Error::Msg)?;
+    let mut labelled = load_labelled(&args.prep, &heads, &tokenizer, recipe.max_windows)?;
+    eprintln!("{}", labelled.summary());
+    let fingerprint = super::fingerprint(&[&text, &labelled.hash]);
+    let distiller = match (&args.align, &args.teacher) {
+        (Some(align), Some(teacher)) if recipe.parallel_tokens > 0 => Some(Distiller::open(
+            align,
+            teacher,
+            &recipe.distill,
+            recipe.seed,
+            &device,
+        )?),
+        _ => None,
+    };
+    let Some(mask) = tokenizer.inner().token_to_id("[MASK]") else {
+        candle_core::bail!("the tokenizer has no [MASK]")
+    };
+    let labels = labelled.labels(recipe.class_balance);
+    let stance_items = std::mem::take(&mut labelled.stance_train);
+    let names = Names::collect(&stance_items);
+    let run = Run {
+        stance: Pool::new(stance_items, &labelled, &recipe),
+        topic: Pool::new(
+            std::mem::take(&mut labelled.topic_train),
+            &labelled,
+            &recipe,
+        ),
+        recipe: &recipe,
+        config: &config,
+        heads: &heads,
+        names,
+        labels,
+        mask,
+        distiller,
+    };
+    let (params, mut optimiser, mut position) =
+        match checkpoint::load(&args.out, recipe.optimiser, &fingerprint, &device)? {
+            Some(state) => state,
+            None => {
+                let mut params = Params::load(&args.encoder.join("model.safetensors"), &device)?;
+                params.init(&tensor_shapes(&heads, config.hidden_size), recipe.seed)?;
+                let position = Position {
+                    step: 0,
+                    tokens: 0,
+                    seconds: 0,
+                    fingerprint,
+                };
+                (params, AdamW::new(recipe.optimiser), position)
+            }
+        };
+    let mut journal = Journal::open(&args.out, position.step, recipe.steps)?;
+    let (start, before) = (Instant::now(), position.seconds);
+    let mut saved = Instant::now();
+    let mut sums = [0.0f64; 4];
+    while position.step < recipe.steps {
+        let report = run.step(position.step, &params, &mut optimiser)?;
+        let values = [report.stance, report.topic, report.parallel, report.norm];
+        for (sum, value) in sums.iter_mut().zip(values) {
+            *sum += value;
+        }
+        position.step += 1;
+        position.tokens += report.tokens as u64;
+        position.seconds = before + start.elapsed().as_secs();
+        journal.step(position.step, report.tokens as u64);
+        if position.step % recipe.report_every == 0 {
+            let n = recipe.report_every as f64;
+            let names = ["stance", "topic", "parallel", "gradient_norm"];
+            let mut values: Vec<(&str, f64)> = names.into_iter().zip(sums.map(|s| s / n)).collect();
+            values.push(("tokens", position.tokens as f64));
+            journal.report("train", position.step, &values)?;
+            sums = [0.0; 4];
+        }
+        if position.step % recipe.validate_every == 0 || position.step == recipe.steps {
+            let student = Student::new(&params, &config, &heads, |_| false)?;
+            let values = measure(&student, &labelled)?.values();
+            let values: Vec<(&str, f64)> = values.iter().map(|(n, v)| (n.as_str(), *v)).collect();
+            journal.report("valid", position.step, &values)?;
+        }
+        let out_of_time = args
+            .max_seconds
+            .is_some_and(|s| start.elapsed().as_secs() >= s);
+        if saved.elapsed().as_secs() >= recipe.checkpoint_seconds || out_of_time {
+            checkpoint::save(&args.out, &params, &optimiser, &position)?;
+            journal.plot()?;
+            saved = Instant::now();
+        }
+        if out_of_time {
+            return Ok(());
+        }
+    }
+    checkpoint::save(&args.out, &params, &optimiser, &position)?;
+    journal.finish()?;
+    write_model(&args.out.join("model"), &args.encoder, &params, &heads)
+}
+
+/// Writes encoder and heads as f32, with their configuration, for `calibrate` and `export`.
+fn write_model(folder: &Path, encoder: &Path, params: &Params, heads: &HeadsConfig) -> Result<()> {
+    use candle_core::DType::F32;
+    std::fs::create_dir_all(folder)?;
+    let is_head = |name: &str| name.starts_with("stance.") || name.starts_with("topic.");
+    let save = candle_core::safetensors::save;
+    save(
+        &params.tensors(F32, |n| !is_head(n))?,
+        folder.join("model.safetensors"),
+    )?;
+    save(
+        &params.tensors(F32, is_head)?,
+        folder.join("heads.safetensors"),
+    )?;
+    for file in ["config.json", "tokenizer.json"] {
+        std::fs::copy(encoder.join(file), folder.join(file))?;
+    }
+    let text = serde_json::to_string_pretty(heads).map_err(candle_core::Error::wrap)?;
+    std::fs::write(folder.join("stance.json"), text)?;
+    Ok(())
+}
+
+/// Reads a student back from a folder that [`run`] wrote.
+///
+/// # Errors
+/// When a file is missing or does not fit.
+pub fn read_model(folder: &Path, device: &Device) -> Result<(Params, EncoderConfig, HeadsConfig)> {
+    let mut params = Params::load(&folder.join("model.safetensors"), device)?;
+    for (name, var) in Params::load(&folder.join("heads.safetensors"), device)?.iter() {
+        params.insert(name, var.as_tensor())?;
+    }
+    let config = pretrain::load_config(folder)?;
+    let text = std::fs::read_to_string(folder.join("stance.json"))?;
+    let heads = serde_json::from_str(&text).map_err(candle_core::Error::wrap)?;
+    Ok((params, config, heads))
+}
+
+/// The frozen encoder of a folder, for stages that only read with it.
+///
+/// # Errors
+/// When a file is missing or does not fit.
+pub fn frozen_encoder(folder: &Path, device: &Device) -> Result<Bert> {
+    let params = Params::load(&folder.join("model.safetensors"), device)?;
+    Bert::load(&params.view(|_| false), &pretrain::load_config(folder)?)
+}

@@ -1,0 +1,209 @@
+//! The labelled rows of `prepare`, read by the tokenizer and ready for batches.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+
+use candle_core::Result;
+use stance::encoder::tokenizer::TextTokenizer;
+use stance::heads::HeadsConfig;
+use stance::heads::stance::CLASSES;
+use stance::prediction::Stance;
+
+use super::item::{Item, Row, RowTarget, read_rows};
+use super::student::SetLabels;
+use crate::data::examples::{self, Example, StanceExample, TopicExample};
+
+/// All rows by kind and split.
+pub struct Labelled {
+    sets: Vec<String>,
+    /// Stance rows for training.
+    pub stance_train: Vec<Item>,
+    /// Stance rows for validation.
+    pub stance_validation: Vec<Item>,
+    /// Topic rows for training.
+    pub topic_train: Vec<Item>,
+    /// Topic rows for validation.
+    pub topic_validation: Vec<Item>,
+    /// Rows that were left out because their documents have too many windows.
+    pub too_long: usize,
+    /// Hash of the data, from `prepare`.
+    pub hash: String,
+}
+
+/// Numbers sets as they come up.
+#[derive(Default)]
+struct Sets {
+    names: Vec<String>,
+    numbers: HashMap<String, usize>,
+}
+
+impl Sets {
+    fn number(&mut self, name: &str) -> usize {
+        if let Some(number) = self.numbers.get(name) {
+            return *number;
+        }
+        self.names.push(name.to_owned());
+        self.numbers.insert(name.to_owned(), self.names.len() - 1);
+        self.names.len() - 1
+    }
+}
+
+/// Reads the output of `prepare` in `folder`.
+///
+/// # Errors
+/// When a file is missing or a row cannot be read.
+pub fn load_labelled(
+    folder: &Path,
+    heads: &HeadsConfig,
+    tokenizer: &TextTokenizer,
+    max_windows: usize,
+) -> Result<Labelled> {
+    let mut sets = Sets::default();
+    let mut too_long = 0;
+    let mut read = |rows: Vec<Row>| -> Result<Vec<Item>> {
+        let items = read_rows(&rows, tokenizer, heads.window_tokens, heads.window_overlap)
+            .map_err(candle_core::Error::wrap)?;
+        let before = items.len();
+        let kept: Vec<Item> = items
+            .into_iter()
+            .filter(|item| item.topic.is_some() || item.windows.len() <= max_windows)
+            .filter(|item| item.topic.is_some() || !item.targets.is_empty())
+            .collect();
+        too_long += before - kept.len();
+        Ok(kept)
+    };
+    let mut stance = |rows: Vec<StanceExample>| {
+        read(
+            rows.into_iter()
+                .map(|row| stance_row(row, &mut sets))
+                .collect(),
+        )
+    };
+    let stance_train = stance(load(folder, "stance.train.jsonl")?)?;
+    let stance_validation = stance(load(folder, "stance.validation.jsonl")?)?;
+    let mut topic = |rows: Vec<TopicExample>| {
+        read(
+            rows.into_iter()
+                .filter_map(|row| topic_row(row, heads, &mut sets))
+                .collect(),
+        )
+    };
+    let topic_train = topic(load(folder, "topic.train.jsonl")?)?;
+    let topic_validation = topic(load(folder, "topic.validation.jsonl")?)?;
+    Ok(Labelled {
+        sets: sets.names,
+        stance_train,
+        stance_validation,
+        topic_train,
+        topic_validation,
+        too_long,
+        hash: std::fs::read_to_string(folder.join("hash.txt"))?
+            .trim()
+            .to_owned(),
+    })
+}
+
+fn load<T: Example>(folder: &Path, file: &str) -> Result<Vec<T>> {
+    examples::read(&folder.join(file)).map_err(candle_core::Error::wrap)
+}
+
+fn stance_row(row: StanceExample, sets: &mut Sets) -> Row {
+    let targets = row
+        .targets
+        .into_iter()
+        .filter(|t| t.holder.is_none())
+        .map(|target| RowTarget {
+            names: std::iter::once(target.name).chain(target.alt).collect(),
+            spans: target.spans,
+            label: Stance::ALL
+                .iter()
+                .position(|s| *s == target.stance)
+                .unwrap_or(CLASSES - 1),
+            weight: target.weight,
+        });
+    Row {
+        set: sets.number(&row.dataset),
+        targets: targets.collect(),
+        text: row.text,
+        language: row.lang,
+        topic: None,
+    }
+}
+
+fn topic_row(row: TopicExample, heads: &HeadsConfig, sets: &mut Sets) -> Option<Row> {
+    let topic = heads.topics.iter().position(|t| *t == row.topic)?;
+    Some(Row {
+        set: sets.number(&row.dataset),
+        text: row.text,
+        language: row.lang,
+        targets: Vec::new(),
+        topic: Some(topic),
+    })
+}
+
+impl Labelled {
+    /// Name of a set by its number.
+    pub fn set_name(&self, set: usize) -> &str {
+        &self.sets[set]
+    }
+
+    /// Class weights of every set, from the rows for training.
+    pub fn labels(&self, balance: f32) -> Vec<SetLabels> {
+        let mut counts = vec![[0usize; CLASSES]; self.sets.len()];
+        for item in &self.stance_train {
+            for target in &item.targets {
+                counts[item.set][target.label] += 1;
+            }
+        }
+        counts
+            .into_iter()
+            .map(|c| SetLabels::new(c, balance))
+            .collect()
+    }
+
+    /// Keeps at most `rows` validation rows of every set, evenly spread.
+    pub fn thin_validation(&mut self, rows: usize) {
+        for items in [&mut self.stance_validation, &mut self.topic_validation] {
+            let mut counts: HashMap<usize, usize> = HashMap::new();
+            for item in items.iter() {
+                *counts.entry(item.set).or_default() += 1;
+            }
+            let mut seen: HashMap<usize, usize> = HashMap::new();
+            items.retain(|item| {
+                let (all, at) = (counts[&item.set], seen.entry(item.set).or_default());
+                let keep = *at * rows / all.max(1) != (*at + 1) * rows / all.max(1) || all <= rows;
+                *at += 1;
+                keep
+            });
+        }
+    }
+
+    /// Rows and tokens of every set, for the log.
+    pub fn summary(&self) -> String {
+        let mut lines = BTreeMap::new();
+        for (kind, items) in [
+            ("train", &self.stance_train),
+            ("validation", &self.stance_validation),
+            ("train", &self.topic_train),
+            ("validation", &self.topic_validation),
+        ] {
+            for item in items {
+                let key = (self.set_name(item.set), kind);
+                let (rows, targets, tokens) = lines.entry(key).or_insert((0, 0, 0));
+                *rows += 1;
+                *targets += item.targets.len();
+                *tokens += item.tokens();
+            }
+        }
+        let mut out = format!(
+            "{} documents have too many windows and are left out",
+            self.too_long
+        );
+        for ((set, kind), (rows, targets, tokens)) in lines {
+            out += &format!(
+                "\n{set:24} {kind:10} {rows:>7} rows {targets:>7} targets {tokens:>9} tokens"
+            );
+        }
+        out
+    }
+}

@@ -1,0 +1,169 @@
+//! How good a student is on validation rows, and its logits there, for calibration.
+
+use std::collections::BTreeMap;
+
+use candle_core::Result;
+use stance::heads::stance::CLASSES;
+
+use super::item::Item;
+use super::labelled::Labelled;
+use super::student::Student;
+
+/// Tokens that go through the encoder together.
+const BATCH_TOKENS: usize = 4096;
+
+/// Logits and labels of validation rows, by set.
+#[derive(Debug, Default)]
+pub struct Measured {
+    /// Stance logits and label indices.
+    pub stance: BTreeMap<String, Vec<([f32; CLASSES], usize)>>,
+    /// Topic logits and the label's index.
+    pub topic: BTreeMap<String, Vec<(Vec<f32>, usize)>>,
+}
+
+/// Runs the student over the validation rows.
+///
+/// # Errors
+/// When the device fails.
+pub fn measure(student: &Student, labelled: &Labelled) -> Result<Measured> {
+    let mut out = Measured::default();
+    for batch in batches(&labelled.stance_validation) {
+        let outputs = student.forward(batch, &|x| Ok(x.clone()))?;
+        let Some(logits) = outputs.stance else {
+            continue;
+        };
+        let logits: Vec<Vec<f32>> = logits.to_vec2()?;
+        let targets = batch
+            .iter()
+            .flat_map(|item| item.targets.iter().map(|t| (item.set, t.label)));
+        for (row, (set, label)) in logits.iter().zip(targets) {
+            let name = labelled.set_name(set).to_owned();
+            out.stance
+                .entry(name)
+                .or_default()
+                .push(([row[0], row[1], row[2]], label));
+        }
+    }
+    for batch in batches(&labelled.topic_validation) {
+        let outputs = student.forward(batch, &|x| Ok(x.clone()))?;
+        let Some(logits) = outputs.topic else {
+            continue;
+        };
+        let logits: Vec<Vec<f32>> = logits.to_vec2()?;
+        let labels = batch
+            .iter()
+            .filter_map(|item| Some((item.set, item.topic?)));
+        for (row, (set, label)) in logits.into_iter().zip(labels) {
+            let name = labelled.set_name(set).to_owned();
+            out.topic.entry(name).or_default().push((row, label));
+        }
+    }
+    Ok(out)
+}
+
+/// Neighbouring items up to [`BATCH_TOKENS`]; every item stands in exactly one batch.
+fn batches(items: &[Item]) -> Vec<&[Item]> {
+    let mut out = Vec::new();
+    let (mut start, mut used) = (0, 0);
+    for (i, item) in items.iter().enumerate() {
+        if i > start && used + item.tokens() > BATCH_TOKENS {
+            out.push(&items[start..i]);
+            (start, used) = (i, 0);
+        }
+        used += item.tokens();
+    }
+    if start < items.len() {
+        out.push(&items[start..]);
+    }
+    out
+}
+
+impl Measured {
+    /// Macro-F1 over the classes that occur per stance set, accuracy per topic set, and their
+    /// means.
+    pub fn values(&self) -> Vec<(String, f64)> {
+        let mut values = Vec::new();
+        let mean = |values: &[(String, f64)]| {
+            values.iter().map(|(_, v)| v).sum::<f64>() / values.len().max(1) as f64
+        };
+        let stance: Vec<(String, f64)> = self
+            .stance
+            .iter()
+            .map(|(set, rows)| (format!("f1_{set}"), macro_f1(rows)))
+            .collect();
+        let topic: Vec<(String, f64)> = self
+            .topic
+            .iter()
+            .map(|(set, rows)| {
+                let hits = rows
+                    .iter()
+                    .filter(|(logits, label)| argmax(logits) == *label)
+                    .count();
+                (format!("accuracy_{set}"), hits as f64 / rows.len() as f64)
+            })
+            .collect();
+        values.push(("mean_f1".to_owned(), mean(&stance)));
+        values.push(("mean_accuracy".to_owned(), mean(&topic)));
+        values.extend(stance);
+        values.extend(topic);
+        values
+    }
+}
+
+/// Index of the largest value.
+pub fn argmax(values: &[f32]) -> usize {
+    let mut best = 0;
+    for (i, value) in values.iter().enumerate() {
+        if *value > values[best] {
+            best = i;
+        }
+    }
+    best
+}
+
+/// Mean F1 of the classes that occur among the labels; the answer is picked among those, as a
+/// set without a class gives the model no way to be right about it.
+fn macro_f1(rows: &[([f32; CLASSES], usize)]) -> f64 {
+    let mut occurs = [false; CLASSES];
+    for (_, label) in rows {
+        occurs[*label] = true;
+    }
+    let (mut hits, mut said, mut labels) = ([0.0; CLASSES], [0.0; CLASSES], [0.0; CLASSES]);
+    for (logits, label) in rows {
+        let mut allowed = *logits;
+        for (logit, occurs) in allowed.iter_mut().zip(occurs) {
+            if !occurs {
+                *logit = f32::NEG_INFINITY;
+            }
+        }
+        let answer = argmax(&allowed);
+        said[answer] += 1.0;
+        labels[*label] += 1.0;
+        if answer == *label {
+            hits[answer] += 1.0;
+        }
+    }
+    let classes = occurs.iter().filter(|o| **o).count().max(1) as f64;
+    (0..CLASSES)
+        .filter(|&c| occurs[c])
+        .map(|c| 2.0 * hits[c] / f64::max(said[c] + labels[c], 1.0))
+        .sum::<f64>()
+        / classes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::macro_f1;
+
+    #[test]
+    fn f1_counts_only_classes_that_occur() {
+        let rows = [
+            ([2.0, 1.0, 9.0], 0),
+            ([0.0, 1.0, 9.0], 1),
+            ([3.0, 1.0, 9.0], 1),
+        ];
+        // favor: one hit, two said, one label; against: one hit, one said, two labels.
+        let expected = f64::midpoint(2.0 / 3.0, 2.0 / 3.0);
+        assert!((macro_f1(&rows) - expected).abs() < 1e-12);
+    }
+}

@@ -1,0 +1,215 @@
+//! Encoder and heads under training, and one batch of labelled items through them.
+
+use candle_core::{Device, Result, Tensor};
+use rand::Rng;
+use rand_chacha::ChaCha8Rng;
+use stance::encoder::bert::Bert;
+use stance::encoder::config::EncoderConfig;
+use stance::encoder::{Encoder, TokenStates};
+use stance::heads::stance::{CLASSES, Query, StanceHead, combine};
+use stance::heads::topic::TopicHead;
+use stance::heads::{HeadsConfig, mean_pool, weighted_rows};
+
+use super::item::Item;
+use super::params::Params;
+
+/// Logit of a class that a set never uses.
+const ABSENT: f32 = -1e4;
+
+/// Encoder and heads.
+pub struct Student {
+    /// The encoder.
+    pub encoder: Bert,
+    stance: StanceHead,
+    topic: TopicHead,
+}
+
+/// What the heads say of a batch.
+pub struct Outputs {
+    /// `[targets, 3]`, in the order of the items and their targets.
+    pub stance: Option<Tensor>,
+    /// `[topic items, topics]`, in the order of the items that carry a topic.
+    pub topic: Option<Tensor>,
+}
+
+impl Student {
+    /// Builds the model on `params`; weights for which `trained` holds collect gradients.
+    ///
+    /// # Errors
+    /// When a weight is missing or has the wrong shape.
+    pub fn new(
+        params: &Params,
+        config: &EncoderConfig,
+        heads: &HeadsConfig,
+        trained: impl Fn(&str) -> bool,
+    ) -> Result<Self> {
+        let view = params.view(trained);
+        Ok(Self {
+            encoder: Bert::trainable(&view, config)?,
+            stance: StanceHead::load(&view, heads, config.hidden_size)?,
+            topic: TopicHead::load(&view, heads, config.hidden_size)?,
+        })
+    }
+
+    /// Runs `items` through encoder and heads in one pass. `drop` changes the heads' inner
+    /// features; pass the identity to measure.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub fn forward(
+        &self,
+        items: &[Item],
+        drop: &dyn Fn(&Tensor) -> Result<Tensor>,
+    ) -> Result<Outputs> {
+        let mut sequences: Vec<&[u32]> = Vec::new();
+        let mut names: Vec<&[u32]> = Vec::new();
+        let (mut queries, mut groups, mut documents) = (Vec::new(), Vec::new(), Vec::new());
+        for item in items {
+            let first = sequences.len();
+            sequences.extend(item.windows.iter().map(Vec::as_slice));
+            if item.topic.is_some() {
+                let rows = item.windows.iter().enumerate();
+                documents.push(
+                    rows.map(|(i, w)| (first + i, w.len() as f32))
+                        .collect::<Vec<_>>(),
+                );
+            }
+            for target in &item.targets {
+                let name = target.name.as_ref().map(|ids| {
+                    names.push(ids);
+                    names.len() - 1
+                });
+                groups.push(
+                    (queries.len()..queries.len() + target.queries.len()).collect::<Vec<_>>(),
+                );
+                queries.extend(target.queries.iter().map(|q| Query {
+                    sequence: first + q.sequence,
+                    name: q.name.and(name),
+                    ..q.clone()
+                }));
+            }
+        }
+        let windows = sequences.len();
+        sequences.extend(&names);
+        let all = self
+            .encoder
+            .encode(&sequences)
+            .map_err(candle_core::Error::wrap)?;
+        let states = part(&all, 0, windows)?;
+        let stance = if groups.is_empty() {
+            None
+        } else {
+            let names = match names.len() {
+                0 => None,
+                count => Some(mean_pool(&part(&all, windows, count)?)?),
+            };
+            let said = self
+                .stance
+                .forward(&states, names.as_ref(), &queries, drop)?;
+            Some(combine(&said, &groups)?)
+        };
+        let topic = if documents.is_empty() {
+            None
+        } else {
+            let pooled = weighted_rows(&mean_pool(&states)?, &documents)?;
+            Some(self.topic.forward(&pooled, drop)?)
+        };
+        Ok(Outputs { stance, topic })
+    }
+}
+
+/// Sequences `first..first + count` of packed states.
+fn part(all: &TokenStates, first: usize, count: usize) -> Result<TokenStates> {
+    let (start, end) = (all.offsets[first], all.offsets[first + count]);
+    Ok(TokenStates {
+        states: all.states.narrow(0, start, end - start)?,
+        offsets: all.offsets[first..=first + count]
+            .iter()
+            .map(|o| o - start)
+            .collect(),
+    })
+}
+
+/// What is known of a set: which classes it uses and how much each counts.
+#[derive(Debug, Clone)]
+pub struct SetLabels {
+    /// Weight of each class in the loss; 0 for one that the set never uses.
+    pub weights: [f32; CLASSES],
+}
+
+impl SetLabels {
+    /// Weights `(n / (k · n_c))^balance` of the `k` classes that occur, `counts` rows each.
+    pub fn new(counts: [usize; CLASSES], balance: f32) -> Self {
+        let total: usize = counts.iter().sum();
+        let used = counts.iter().filter(|&&c| c > 0).count();
+        let weight = |c: usize| match c {
+            0 => 0.0,
+            c => (total as f32 / (used * c) as f32).powf(balance),
+        };
+        Self {
+            weights: counts.map(weight),
+        }
+    }
+}
+
+/// Mean cross-entropy of the targets over the classes that their set uses.
+///
+/// # Errors
+/// When the device fails.
+pub fn stance_loss(logits: &Tensor, items: &[Item], sets: &[SetLabels]) -> Result<Tensor> {
+    let device = logits.device();
+    let (mut mask, mut picks, mut total) = (Vec::new(), Vec::new(), 0.0);
+    for item in items {
+        let labels = &sets[item.set];
+        for target in &item.targets {
+            mask.extend(labels.weights.map(|w| if w > 0.0 { 0.0 } else { ABSENT }));
+            let mut pick = [0.0f32; CLASSES];
+            let weight = labels.weights[target.label] * target.weight;
+            pick[target.label] = weight;
+            total += weight;
+            picks.extend(pick);
+        }
+    }
+    let rows = picks.len() / CLASSES;
+    let mask = Tensor::from_vec(mask, (rows, CLASSES), device)?;
+    let picks = Tensor::from_vec(picks, (rows, CLASSES), device)?;
+    let log = candle_nn::ops::log_softmax(&(logits + mask)?, 1)?;
+    (log * picks)?.sum_all()?.neg()? / f64::from(total.max(1e-6))
+}
+
+/// Binary cross-entropy over all topics, summed over topics and averaged over items.
+///
+/// # Errors
+/// When the device fails.
+pub fn topic_loss(logits: &Tensor, items: &[Item]) -> Result<Tensor> {
+    let (rows, topics) = logits.dims2()?;
+    let mut labels = vec![0.0f32; rows * topics];
+    for (row, topic) in items.iter().filter_map(|i| i.topic).enumerate() {
+        labels[row * topics + topic] = 1.0;
+    }
+    let labels = Tensor::from_vec(labels, (rows, topics), logits.device())?;
+    // max(x, 0) - x y + ln(1 + e^-|x|)
+    let soft = ((logits.abs()?.neg()?.exp()? + 1.0)?.log()? + logits.relu()?)?;
+    ((soft - (logits * labels)?)?.sum_all()? / rows as f64)?.contiguous()
+}
+
+/// A dropout mask drawn from `rng`, scaled so that the mean stays.
+///
+/// # Errors
+/// When the device fails.
+pub fn dropout(x: &Tensor, share: f64, rng: &mut ChaCha8Rng, device: &Device) -> Result<Tensor> {
+    if share <= 0.0 {
+        return Ok(x.clone());
+    }
+    let scale = (1.0 / (1.0 - share)) as f32;
+    let mask: Vec<f32> = (0..x.elem_count())
+        .map(|_| {
+            if rng.random::<f64>() < share {
+                0.0
+            } else {
+                scale
+            }
+        })
+        .collect();
+    x * Tensor::from_vec(mask, x.dims(), device)?
+}
