@@ -171,10 +171,14 @@ fn sum_of_squares(grad: &Tensor) -> Result<f64> {
     let data = &data[start..start + layout.shape().elem_count()];
     let sum = |chunk: &[f32]| -> f64 {
         let mut lanes = [0.0f32; 16];
-        for (i, x) in chunk.iter().enumerate() {
-            lanes[i % 16] += x * x;
+        let (whole, rest) = chunk.as_chunks::<16>();
+        for part in whole {
+            for (lane, x) in lanes.iter_mut().zip(part) {
+                *lane += x * x;
+            }
         }
-        lanes.iter().map(|&x| f64::from(x)).sum()
+        let rest: f32 = rest.iter().map(|x| x * x).sum();
+        f64::from(rest) + lanes.iter().map(|&x| f64::from(x)).sum::<f64>()
     };
     Ok(data
         .par_chunks(CHUNK)
