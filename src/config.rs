@@ -19,7 +19,6 @@ use crate::engine::{DocumentLimits, EngineLimits};
 use crate::env;
 use crate::error::ErrorCode;
 use crate::predict::{PredictError, Predictor};
-use crate::server::RequestLimits;
 
 /// Settings that contradict each other, or a value that cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -205,6 +204,24 @@ pub struct RequestArgs {
     /// Documents in one request at the most; more are answered by 413
     #[arg(long, env = env::MAX_DOCUMENTS, value_name = "COUNT", default_value_t = 256)]
     pub max_documents: usize,
+}
+
+/// Limits of one request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RequestLimits {
+    /// Bytes of the body.
+    pub max_body_bytes: usize,
+    /// Documents in one request.
+    pub max_documents: usize,
+}
+
+impl Default for RequestLimits {
+    fn default() -> Self {
+        Self {
+            max_body_bytes: 32 << 20,
+            max_documents: 256,
+        }
+    }
 }
 
 /// Limits of requests, queue and documents, which fit each other.

@@ -23,12 +23,13 @@ use utoipa::OpenApi as _;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+pub use crate::config::RequestLimits;
 pub use actors::{ActorEntry, ActorList};
 pub use classify::{ClassifyRequest, ClassifyResponse};
 pub use models::{ModelEntry, ModelList};
 pub use problem::Problem;
 pub use run::{ServeError, run, serve};
-pub use state::{AppState, RequestLimits, ServedModel};
+pub use state::{AppState, ServedModel};
 
 /// The routes that the `OpenAPI` description lists.
 fn described() -> OpenApiRouter<AppState> {

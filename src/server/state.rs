@@ -2,28 +2,11 @@
 
 use std::sync::Arc;
 
+use crate::config::RequestLimits;
 use crate::engine::{Classifier, Engine, EngineError, EngineLimits};
 use crate::prediction::ModelInfo;
 
 use super::problem::Problem;
-
-/// Limits of one request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RequestLimits {
-    /// Bytes of the body.
-    pub max_body_bytes: usize,
-    /// Documents in one request.
-    pub max_documents: usize,
-}
-
-impl Default for RequestLimits {
-    fn default() -> Self {
-        Self {
-            max_body_bytes: 32 << 20,
-            max_documents: 256,
-        }
-    }
-}
 
 /// A model with the engine that feeds it.
 pub struct ServedModel {
