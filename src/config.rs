@@ -1,7 +1,7 @@
 //! From flags and environment to checked settings, at the edge of the program.
 //!
 //! Groups of flags ([`ModelArgs`], [`LimitArgs`], [`ServeArgs`], [`LogArgs`]) are what clap
-//! reads; [`ServeSettings`] and [`ModelSettings`] are what the rest of the program is given.
+//! reads; [`ServeSettings`] is what the rest of the program is given.
 //! What concerns more than one flag is checked in between.
 
 use std::fmt;

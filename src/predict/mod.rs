@@ -1,7 +1,7 @@
 //! One document in, one prediction out.
 //!
 //! [`Reading`] is what the text itself says: clean text, sentences, tokens, windows, mentions.
-//! [`questions`] turns a reading into queries for the stance head. [`Predictor`] puts readings
+//! [`mod@questions`] turns a reading into queries for the stance head. [`Predictor`] puts readings
 //! through encoder and heads, and [`assemble`] writes the answer. Training reads documents by
 //! the same [`Reading`] and asks the same questions.
 

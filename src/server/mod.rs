@@ -1,6 +1,6 @@
 //! The REST service.
 //!
-//! [`app`] builds the router from the state; [`run`] binds, prints where it listens, and
+//! [`app`] builds the router from the state; [`run()`] binds, prints where it listens, and
 //! serves until it is told to stop. One file per group of routes; [`problem`] is the shape of
 //! every error and [`openapi`] the description that is generated from the types.
 

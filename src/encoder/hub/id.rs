@@ -27,7 +27,7 @@ impl HubId {
         self
     }
 
-    /// The same model at the commit whose files `folder` holds, as [`Hub::fetch`] returns it.
+    /// The same model at the commit whose files `folder` holds, as [`super::Hub::fetch`] returns it.
     #[must_use]
     pub fn pinned(&self, folder: &Path) -> Self {
         // The cache keeps them at `…/snapshots/COMMIT`.
