@@ -4,7 +4,7 @@ use std::error::Error;
 
 use clap::{Parser, Subcommand};
 
-use crate::{align, tokenizer, train};
+use crate::{align, prepare, tokenizer, train};
 
 /// Trains the models that stance serves.
 #[derive(Debug, Parser)]
@@ -19,6 +19,8 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 #[non_exhaustive]
 pub enum Command {
+    /// Clean, deduplicate and split the labelled data.
+    Prepare(prepare::Args),
     /// Learn the multilingual Unigram tokenizer.
     Tokenizer(tokenizer::Args),
     /// Align new pieces with the teacher's, start their embeddings, write the pair store.
@@ -37,6 +39,7 @@ impl Cli {
     /// Runs the chosen stage to its end.
     pub fn run(self) -> Result<(), Box<dyn Error + Send + Sync>> {
         match self.command {
+            Command::Prepare(args) => prepare::run(&args)?,
             Command::Tokenizer(args) => tokenizer::run(&args)?,
             Command::Align(args) => align::run(&args)?,
             Command::Pretrain(args) => train::pretrain::run(&args)?,

@@ -9,5 +9,6 @@ pub mod align;
 pub mod cli;
 pub mod data;
 pub mod pairs;
+pub mod prepare;
 pub mod tokenizer;
 pub mod train;

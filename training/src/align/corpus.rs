@@ -10,7 +10,7 @@ use serde::Serialize;
 use tokenizers::Tokenizer;
 
 use super::AlignError;
-use crate::data::corpus;
+use crate::data::corpus::{self, RetrievalTest};
 use crate::data::splits::normalise;
 use crate::pairs::{MAX_TOKENS, Pair};
 
@@ -42,7 +42,7 @@ pub struct Dropped {
     pub same: usize,
     /// The same pair again.
     pub repeated: usize,
-    /// The English side stands in the retrieval test.
+    /// A side stands in the retrieval test.
     pub in_test: usize,
 }
 
@@ -128,12 +128,11 @@ impl Tokenizers {
     }
 }
 
-/// Reads and tokenizes a parallel file; pairs whose normalised English is in `test` are left
-/// out.
+/// Reads and tokenizes a parallel file; pairs with a side in `test` are left out.
 pub fn read(
     path: &Path,
     tokenizers: &Tokenizers,
-    test: &FxHashSet<String>,
+    test: &RetrievalTest,
 ) -> Result<(Vec<Pair>, Dropped), AlignError> {
     let mut dropped = Dropped::default();
     let mut seen = FxHashSet::default();
@@ -145,7 +144,7 @@ pub fn read(
             dropped.empty += 1;
         } else if keys.0 == keys.1 {
             dropped.same += 1;
-        } else if test.contains(&keys.0) {
+        } else if test.contains(&english) || test.contains(&other) {
             dropped.in_test += 1;
         } else if seen.insert(keys) {
             texts.push((english, other));

@@ -6,7 +6,6 @@ use std::sync::Mutex;
 use std::time::Instant;
 
 use rayon::prelude::*;
-use rustc_hash::FxHashSet;
 use serde::Serialize;
 
 use super::base;
@@ -16,9 +15,8 @@ use super::embed::{self, Summary, Teacher};
 use super::model::{Aligner, Sentences};
 use super::{AlignError, Args};
 use crate::data::DataError;
-use crate::data::corpus::{CorpusFile, mono_files, pairs, parallel_files, retrieval_files};
+use crate::data::corpus::{CorpusFile, RetrievalTest, mono_files, parallel_files};
 use crate::data::lines::{self, Lines};
-use crate::data::splits::normalise;
 use crate::pairs::PairWriter;
 
 /// Links that the pair store keeps have at least this weight.
@@ -76,7 +74,7 @@ pub fn run(args: &Args) -> Result<(), AlignError> {
     let started = Instant::now();
     let teacher_path = args.base.join("tokenizer.json");
     let tokenizers = Tokenizers::load(&teacher_path, &args.tokenizer)?;
-    let test = test_sentences(&args.data)?;
+    let test = RetrievalTest::load(&args.data)?;
     let folder = args.out.join("pairs");
     std::fs::create_dir_all(&folder).map_err(|error| DataError::io(&folder, error))?;
     let mut files = parallel_files(&args.data)?;
@@ -119,7 +117,7 @@ pub fn run(args: &Args) -> Result<(), AlignError> {
     let (mut counts, languages) = done
         .into_inner()
         .unwrap_or_else(std::sync::PoisonError::into_inner);
-    counts.merge(english(args, &tokenizers)?);
+    counts.merge(english(args, &tokenizers, &test)?);
 
     let rows = base::load_embeddings(&args.base)?;
     let teacher = Teacher::new(&tokenizers.teacher, &rows);
@@ -148,21 +146,10 @@ pub fn run(args: &Args) -> Result<(), AlignError> {
     Ok(())
 }
 
-/// Normalised English sentences of the retrieval test, which must teach nothing.
-fn test_sentences(data: &Path) -> Result<FxHashSet<String>, AlignError> {
-    let mut sentences = FxHashSet::default();
-    for file in retrieval_files(data)? {
-        for pair in pairs(&file.path)? {
-            sentences.insert(normalise(&pair?.1));
-        }
-    }
-    Ok(sentences)
-}
-
 fn align(
     file: &CorpusFile,
     tokenizers: &Tokenizers,
-    test: &FxHashSet<String>,
+    test: &RetrievalTest,
     iterations: usize,
     folder: &Path,
 ) -> Result<(Counts, LanguageReport), AlignError> {
@@ -227,7 +214,11 @@ fn align(
 }
 
 /// English text without translation, every so many lines.
-fn english(args: &Args, tokenizers: &Tokenizers) -> Result<Counts, AlignError> {
+fn english(
+    args: &Args,
+    tokenizers: &Tokenizers,
+    test: &RetrievalTest,
+) -> Result<Counts, AlignError> {
     let mut counts = Counts::default();
     let wanted = args.english_megabytes * 1_000_000;
     for file in mono_files(&args.data)?
@@ -240,6 +231,7 @@ fn english(args: &Args, tokenizers: &Tokenizers) -> Result<Counts, AlignError> {
         let texts: Vec<String> = Lines::open(&file.path)?
             .step_by(every)
             .map(|line| line.map(|(_, text)| text))
+            .filter(|text| !text.as_ref().is_ok_and(|text| test.contains(text)))
             .collect::<Result<_, _>>()?;
         let counted = texts
             .par_chunks(256)

@@ -3,8 +3,11 @@
 
 use std::path::{Path, PathBuf};
 
+use rustc_hash::FxHashSet;
+
 use super::DataError;
 use super::lines::Lines;
+use super::splits::normalise;
 
 /// A corpus file and the language it is in.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -55,6 +58,46 @@ pub fn pairs(
     }))
 }
 
+/// The sentences of the retrieval test, which must teach nothing. The corpora hold many of
+/// them: they are the sentences of a news translation test that other sets took up.
+#[derive(Debug, Clone, Default)]
+pub struct RetrievalTest {
+    sentences: FxHashSet<String>,
+    /// Bytes of the longest sentence as it stands in the file.
+    longest: usize,
+}
+
+impl RetrievalTest {
+    /// Reads both sides of every file; a data folder without the test has no sentences.
+    pub fn load(data: &Path) -> Result<Self, DataError> {
+        let mut test = Self::default();
+        if data.join("corpus/retrieval_test_ntrex").is_dir() {
+            for file in retrieval_files(data)? {
+                for pair in pairs(&file.path)? {
+                    let (_, english, other) = pair?;
+                    for side in [english, other] {
+                        test.longest = test.longest.max(side.len());
+                        test.sentences.insert(normalise(&side));
+                    }
+                }
+            }
+            test.sentences.remove("");
+        }
+        Ok(test)
+    }
+
+    /// Whether `text` is one of the sentences, whatever its case and punctuation.
+    pub fn contains(&self, text: &str) -> bool {
+        // Twice the length leaves room for quotation marks and spaces; articles are longer.
+        text.len() <= 2 * self.longest && self.sentences.contains(&normalise(text))
+    }
+
+    /// The sentences, normalised.
+    pub fn sentences(&self) -> impl Iterator<Item = &str> {
+        self.sentences.iter().map(String::as_str)
+    }
+}
+
 fn list(folder: &Path, prefix: &str, suffix: &str) -> Result<Vec<CorpusFile>, DataError> {
     let entries = std::fs::read_dir(folder).map_err(|error| DataError::io(folder, error))?;
     let mut files = Vec::new();
@@ -101,6 +144,23 @@ mod tests {
         );
         let rows: Vec<_> = pairs(&files[1].path).unwrap().map(Result::unwrap).collect();
         assert_eq!(rows, [(1, "a house".to_owned(), "une maison".to_owned())]);
+    }
+
+    #[test]
+    fn sentences_of_the_retrieval_test_are_recognised() {
+        let data = tempfile::tempdir().unwrap();
+        assert!(
+            !RetrievalTest::load(data.path())
+                .unwrap()
+                .contains("A house.")
+        );
+        let folder = data.path().join("corpus/retrieval_test_ntrex");
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join("en-fr.tsv"), "A house.\tUne maison.\n").unwrap();
+        let test = RetrievalTest::load(data.path()).unwrap();
+        assert!(test.contains("a house") && test.contains("Une maison !"));
+        assert!(!test.contains("another house"));
+        assert_eq!(test.sentences().count(), 2);
     }
 
     #[test]

@@ -6,6 +6,7 @@
 
 pub mod corpus;
 pub mod examples;
+pub mod formats;
 pub mod lines;
 pub mod record;
 pub mod splits;

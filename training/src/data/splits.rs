@@ -1,16 +1,18 @@
 //! Which rows train a model and which only measure it.
 //!
 //! Official splits stay as published. Where a set has none, rows are held out by a hash of
-//! what must not leak (the sentence, the article), so that anybody can repeat the split
-//! without a list of ids: `SHA-256("stance-split-v1" 0x00 dataset 0x00 key)`, its first eight
-//! bytes read as a big-endian number and divided by 2^64. A value below the held-out share
-//! is test, the next share is validation, the rest trains. `key` is [`normalise`]d text.
+//! their text ([`bucket`]), so that anybody can repeat the split without a list of ids, and
+//! every row of a sentence or an article falls on the same side. The evaluation
+//! (`stance_eval::data::splits::held_out`) uses the same rule.
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-/// Prefix of every hash; a new rule gets a new one.
-const RULE: &str = "stance-split-v1";
+/// Buckets of 100 that are measured only.
+pub const TEST_BUCKETS: u64 = 15;
+
+/// Buckets of 100, after those of the test, that choose checkpoints and thresholds.
+pub const VALIDATION_BUCKETS: u64 = 5;
 
 /// What a row is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -60,28 +62,22 @@ pub fn normalise(text: &str) -> String {
     key
 }
 
-/// Where `key` falls in [0, 1) under the rule above. `key` is used as given.
-pub fn position(dataset: &str, key: &str) -> f64 {
-    let mut hasher = Sha256::new();
-    for part in [RULE, dataset] {
-        hasher.update(part.as_bytes());
-        hasher.update([0]);
-    }
-    hasher.update(key.as_bytes());
-    let digest = hasher.finalize();
+/// One of 100 buckets for a text: the first eight bytes of the SHA-256 of the text without
+/// white space at its ends, as a big-endian number, modulo 100. The text is taken as it
+/// stands in the data, before any cleaning.
+pub fn bucket(text: &str) -> u64 {
+    let digest = Sha256::digest(text.trim().as_bytes());
     let mut first = [0_u8; 8];
     first.copy_from_slice(&digest[..8]);
-    // The upper 53 bits are exactly what an f64 holds, so no value rounds up to 1.
-    (u64::from_be_bytes(first) >> 11) as f64 / (1_u64 << 53) as f64
+    u64::from_be_bytes(first) % 100
 }
 
-/// Splits `key` by its [`position`]: below `test` is test, below `test + validation` is
-/// validation. Shares are between 0 and 1.
-pub fn by_hash(dataset: &str, key: &str, test: f64, validation: f64) -> Split {
-    let position = position(dataset, key);
-    if position < test {
+/// The split of a text in a set without official splits, by its [`bucket`].
+pub fn by_text(text: &str) -> Split {
+    let bucket = bucket(text);
+    if bucket < TEST_BUCKETS {
         Split::Test
-    } else if position < test + validation {
+    } else if bucket < TEST_BUCKETS + VALIDATION_BUCKETS {
         Split::Validation
     } else {
         Split::Train
@@ -91,29 +87,24 @@ pub fn by_hash(dataset: &str, key: &str, test: f64, validation: f64) -> Split {
 /// The split of one stance row.
 ///
 /// `file` is the stem of the file that the row stands in (`train`, `dev`, `test_mt`, `all`,
-/// `dev_seen_sentences`, …), `text` the row's text, `doc` the article's id when it has one.
+/// `dev_seen_sentences`, …), `text` the row's text as it stands there.
 ///
-/// | set | test | validation | key |
-/// |---|---|---|---|
-/// | newsmtsc, pstance, ans | official | official | – |
-/// | exaasc | official | – | – |
-/// | rusentrel | official | – | – |
-/// | persent | – | – | the published dev file trains |
-/// | arabicstancex | official | 8% of train | text |
-/// | rusentne | 15% of all rows | 5% | sentence |
-/// | fignews | 10% | 5% | text |
-/// | senticoref, narrative_framing | 10% | 5% | `doc`, else text |
-/// | any other | by file name | by file name | – |
-pub fn stance(dataset: &str, file: &str, text: &str, doc: Option<&str>) -> Split {
+/// | set | test | validation |
+/// |---|---|---|
+/// | newsmtsc, pstance, ans | official | official |
+/// | arabicstancex, rusentrel | official | of train, by text |
+/// | exaasc | official, and of train by text | of train, by text |
+/// | rusentne, fignews, senticoref, narrative_framing, persent | by text, all files | by text |
+/// | any other | by file name | by file name |
+pub fn stance(dataset: &str, file: &str, text: &str) -> Split {
     match dataset {
-        "persent" => Split::Train,
-        "rusentne" => by_hash(dataset, &normalise(text), 0.15, 0.05),
-        "fignews" => by_hash(dataset, &normalise(text), 0.10, 0.05),
-        "senticoref" | "narrative_framing" => {
-            let key = doc.map_or_else(|| normalise(text), str::to_owned);
-            by_hash(dataset, &key, 0.10, 0.05)
-        }
-        "arabicstancex" if file == "train" => by_hash(dataset, &normalise(text), 0.0, 0.08),
+        "rusentne" | "fignews" | "senticoref" | "narrative_framing" | "persent" => by_text(text),
+        "exaasc" if file == "train" => by_text(text),
+        // The test is official; only a validation part must be found.
+        "arabicstancex" | "rusentrel" if file == "train" => match by_text(text) {
+            Split::Validation => Split::Validation,
+            Split::Train | Split::Test => Split::Train,
+        },
         _ => by_file(file),
     }
 }
@@ -138,10 +129,11 @@ pub fn by_file(file: &str) -> Split {
     }
 }
 
-/// Whether a target is held out from training, to measure targets never seen: the same rule
-/// with the data set name `target`, so that a name is held out of every set at once.
+/// Whether a target is held out of training, to measure targets never seen: its normalised
+/// name, put into a [`bucket`], is below `share` (between 0 and 1) of all. A name is thereby
+/// held out of every set at once.
 pub fn target_held_out(target: &str, share: f64) -> bool {
-    share > 0.0 && position("target", &normalise(target)) < share
+    (bucket(&normalise(target)) as f64) < share * 100.0
 }
 
 #[cfg(test)]
@@ -157,27 +149,19 @@ mod tests {
     }
 
     #[test]
-    fn positions_are_those_written_down_here() {
-        // Computed once with Python's hashlib; a change of the rule must show.
-        for (dataset, key, expected) in [
-            ("rusentne", "привет", 0.841_286_028_348_388_5),
-            ("fignews", "a b", 0.819_658_257_937_793_6),
-        ] {
-            assert!(
-                (position(dataset, key) - expected).abs() < 1e-15,
-                "{dataset} {key}"
-            );
+    fn buckets_are_those_written_down_here() {
+        // Computed with Python:
+        // int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") % 100
+        for (text, expected) in [("", 52), ("neutral", 6), ("موقف", 97), (" neutral\n", 6)] {
+            assert_eq!(bucket(text), expected, "{text}");
         }
     }
 
     #[test]
-    fn shares_come_out_as_asked_and_split_is_stable() {
+    fn shares_come_out_as_asked() {
         let mut counts = [0_usize; 3];
         for number in 0..20_000 {
-            let key = format!("sentence {number}");
-            let split = by_hash("rusentne", &key, 0.15, 0.05);
-            assert_eq!(split, by_hash("rusentne", &key, 0.15, 0.05));
-            counts[split as usize] += 1;
+            counts[by_text(&format!("sentence {number}")) as usize] += 1;
         }
         assert!(
             (counts[2] as f64 / 20_000.0 - 0.15).abs() < 0.01,
@@ -190,27 +174,34 @@ mod tests {
     }
 
     #[test]
-    fn rows_of_one_article_stay_together() {
-        for doc in ["12", "883", "9966"] {
-            let first = stance("senticoref", "all", "one text", Some(doc));
-            assert_eq!(first, stance("senticoref", "all", "another", Some(doc)));
+    fn a_sentence_is_on_one_side_whatever_its_file() {
+        for text in ["neutral", "Одно и то же.", "и ещё одно"] {
+            assert_eq!(
+                stance("rusentne", "train", text),
+                stance("rusentne", "dev_seen_sentences", text)
+            );
         }
-        let text = "Одно и то же.";
-        assert_eq!(
-            stance("rusentne", "train", text, None),
-            stance("rusentne", "dev_seen_sentences", "одно и то же", None)
-        );
+        assert_eq!(stance("fignews", "all", "neutral"), Split::Test);
+        assert_eq!(stance("exaasc", "train", "neutral"), Split::Test);
+        assert_eq!(stance("arabicstancex", "train", "neutral"), Split::Train);
     }
 
     #[test]
     fn official_files_keep_their_role() {
-        assert_eq!(stance("newsmtsc", "test_mt", "x", None), Split::Test);
-        assert_eq!(stance("newsmtsc", "dev_mt", "x", None), Split::Validation);
-        assert_eq!(stance("pstance", "train", "x", None), Split::Train);
-        assert_eq!(stance("persent", "dev", "x", None), Split::Train);
+        assert_eq!(stance("newsmtsc", "test_mt", "x"), Split::Test);
+        assert_eq!(stance("newsmtsc", "dev_mt", "x"), Split::Validation);
+        assert_eq!(stance("pstance", "train", "neutral"), Split::Train);
+        assert_eq!(stance("rusentrel", "test", "x"), Split::Test);
         assert_eq!(topic("masakhanews", "dev"), Split::Train);
         assert_eq!(topic("masakhanews", "test"), Split::Test);
         assert_eq!(topic("ag_news_test", "test"), Split::Test);
         assert_eq!(topic("sib200", "dev"), Split::Validation);
+    }
+
+    #[test]
+    fn targets_are_held_out_by_name_and_share() {
+        assert!(!target_held_out("Rome", 0.0));
+        assert!(target_held_out("Rome", 1.0));
+        assert_eq!(target_held_out("ROME!", 0.5), target_held_out("rome", 0.5));
     }
 }

@@ -18,6 +18,7 @@ use std::time::Instant;
 
 use tokenizers::Model;
 
+use crate::data::corpus::RetrievalTest;
 use crate::data::{DataError, lines};
 
 /// What can go wrong in this stage.
@@ -109,10 +110,11 @@ pub fn run(args: &Args) -> Result<(), TokenizerError> {
 fn train_and_save(args: &Args, path: &std::path::Path) -> Result<(), TokenizerError> {
     let started = Instant::now();
     let pipeline = pipeline::Pipeline::new()?;
-    let sources = sample::sources(&args.data)?;
+    let test = RetrievalTest::load(&args.data)?;
+    let sources = sample::sources(&args.data, &test)?;
     let plan = sample::plan(&sources, args.megabytes * 1_000_000);
     println!("{plan}");
-    let counts = words::count(&sources, &plan, &pipeline, args.seed)?;
+    let counts = words::count(&sources, &plan, &pipeline, &test, args.seed)?;
     println!(
         "{:.0} s: {} different words, {} characters kept, {} too rare",
         started.elapsed().as_secs_f32(),

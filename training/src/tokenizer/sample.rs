@@ -10,7 +10,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use crate::data::DataError;
-use crate::data::corpus;
+use crate::data::corpus::{self, RetrievalTest};
 use crate::data::lines::Lines;
 use crate::data::record::{self, StanceRecord, TopicRecord};
 use crate::data::splits::{self, Split};
@@ -45,20 +45,28 @@ pub struct Source {
 }
 
 impl Source {
-    /// Calls `take(language, text)` for every text of the source that may be read.
+    /// Calls `take(language, text)` for every text of the source that may be read: no
+    /// sentence of `test`, no labelled row that is held out.
     pub fn for_each(
         &self,
+        test: &RetrievalTest,
         mut take: impl FnMut(&str, &str) -> Result<(), DataError>,
     ) -> Result<(), DataError> {
         match self.kind {
             Kind::Mono => {
                 for line in Lines::open(&self.path)? {
-                    take(&self.lang, &line?.1)?;
+                    let (_, text) = line?;
+                    if !test.contains(&text) {
+                        take(&self.lang, &text)?;
+                    }
                 }
             }
             Kind::ParallelOther => {
                 for pair in corpus::pairs(&self.path)? {
-                    take(&self.lang, &pair?.2)?;
+                    let (_, english, other) = pair?;
+                    if !test.contains(&english) && !test.contains(&other) {
+                        take(&self.lang, &other)?;
+                    }
                 }
             }
             Kind::Stance => {
@@ -66,7 +74,7 @@ impl Source {
                 let mut last = String::new();
                 for row in record::read::<StanceRecord>(&self.path)? {
                     let (_, row) = row?;
-                    let split = splits::stance(&row.dataset, &stem, &row.text, row.doc.as_deref());
+                    let split = splits::stance(&row.dataset, &stem, &row.text);
                     // Rows about one article stand together and repeat its text.
                     if split == Split::Train && row.text != last {
                         take(merged(&row.lang), &row.text)?;
@@ -100,7 +108,7 @@ fn merged(lang: &str) -> &str {
 }
 
 /// Every source under the data folder, with its bytes counted.
-pub fn sources(data: &Path) -> Result<Vec<Source>, DataError> {
+pub fn sources(data: &Path, test: &RetrievalTest) -> Result<Vec<Source>, DataError> {
     let mut sources = Vec::new();
     let mut add = |kind, lang: &str, path| {
         let lang = merged(lang).to_owned();
@@ -125,7 +133,7 @@ pub fn sources(data: &Path) -> Result<Vec<Source>, DataError> {
     }
     for source in &mut sources {
         let mut bytes: BTreeMap<String, usize> = BTreeMap::new();
-        source.for_each(|lang, text| {
+        source.for_each(test, |lang, text| {
             *bytes.entry(lang.to_owned()).or_default() += text.len();
             Ok(())
         })?;

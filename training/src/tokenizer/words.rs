@@ -14,6 +14,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::TokenizerError;
 use super::pipeline::{Pipeline, WORD_START};
 use super::sample::{Plan, Source};
+use crate::data::corpus::RetrievalTest;
 
 /// Occurrences in the sample without which a letter of the alphabets in use gets no piece.
 const LETTER_MINIMUM: u64 = 20;
@@ -58,6 +59,7 @@ pub fn count(
     sources: &[Source],
     plan: &Plan,
     pipeline: &Pipeline,
+    test: &RetrievalTest,
     seed: u64,
 ) -> Result<Counts, TokenizerError> {
     let mut all = FxHashMap::default();
@@ -66,7 +68,7 @@ pub fn count(
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         random.set_stream(number as u64);
         let mut batches: [Vec<String>; 2] = [Vec::new(), Vec::new()];
-        source.for_each(|lang, text| {
+        source.for_each(test, |lang, text| {
             if random.random::<f64>() < plan.chance(source, lang) {
                 batches[usize::from(lang == "en")].push(text.to_owned());
             }
