@@ -1,8 +1,8 @@
 //! The command line.
 //!
-//! [`args`] says what may be asked, one file per command does it, and [`exit`] says how it
-//! ended. `classify` reads documents one after another ([`input`]), judges them in bounded
-//! chunks, and writes each result as soon as it is known ([`output`], [`report`], [`table`]).
+//! [`args`] says what may be asked, one file per command does it, and `exit` says how it
+//! ended. `classify` reads documents one after another (`input`), judges them in bounded
+//! chunks, and writes each result as soon as it is known (`output`, `report`, `table`).
 
 mod actors;
 pub mod args;

@@ -1,9 +1,9 @@
 //! Queue and batching between many callers and one encoder.
 //!
-//! [`Engine::classify`] admits a request whole or not at all ([`admission`]), hands it to one
-//! dedicated thread ([`worker`]) and waits for the answer. The thread collects documents of
+//! [`Engine::classify`] admits a request whole or not at all (`admission`), hands it to one
+//! dedicated thread (`worker`) and waits for the answer. The thread collects documents of
 //! several requests into one call of the [`Classifier`], so that their windows share batches.
-//! [`guard`] is what both the worker and the command line go through: the limits of a
+//! `guard` is what both the worker and the command line go through: the limits of a
 //! document, and a panic turned into an error.
 
 mod admission;

@@ -105,3 +105,65 @@ pub fn check_options(options: &Options, registry: &Registry) -> Result<(), Optio
         None => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::actors::ActorKind;
+
+    #[test]
+    fn options_are_checked_by_name_and_limit() {
+        let registry = Registry::embedded();
+        let check = |options: Options| {
+            check_options(&options, registry)
+                .map_err(|error| (error.code(), error.field(), error.limit()))
+        };
+        let default = Options::default();
+        assert_eq!(check(default.clone()), Ok(()));
+        let evidence = Options {
+            max_evidence: 51,
+            ..default.clone()
+        };
+        assert_eq!(
+            check(evidence),
+            Err(("invalid_value", "max_evidence", Some(50)))
+        );
+        for threshold in [-0.1, 1.1, f32::NAN] {
+            let options = Options {
+                topic_threshold: Some(threshold),
+                ..default.clone()
+            };
+            assert_eq!(
+                check(options),
+                Err(("invalid_value", "topic_threshold", Some(1)))
+            );
+            let options = Options {
+                stance_threshold: Some(threshold),
+                ..default.clone()
+            };
+            assert_eq!(
+                check(options),
+                Err(("invalid_value", "stance_threshold", Some(1)))
+            );
+        }
+        let language = Options {
+            label_language: Some("xx".into()),
+            ..default.clone()
+        };
+        assert_eq!(
+            check(language),
+            Err(("unknown_language", "label_language", None))
+        );
+        let state = registry
+            .iter()
+            .find(|actor| actor.kind == ActorKind::State)
+            .unwrap();
+        let restrict = |ids: &[&str]| Options {
+            restrict_to: Some(ids.iter().map(|id| (*id).to_owned()).collect()),
+            ..default.clone()
+        };
+        assert_eq!(check(restrict(&[&state.id])), Ok(()));
+        let unknown = restrict(&[&state.id, "nobody-at-all"]);
+        assert_eq!(check(unknown), Err(("unknown_actor", "restrict_to", None)));
+    }
+}

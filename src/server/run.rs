@@ -34,13 +34,19 @@ pub enum ServeError {
     Actors(#[from] ActorError),
     /// The model cannot be loaded.
     #[error(transparent)]
-    Model(#[from] PredictError),
+    Model(Box<PredictError>),
     /// The engine cannot be started.
     #[error(transparent)]
     Engine(#[from] EngineError),
     /// Listening or printing failed.
     #[error("the service failed: {0}")]
     Io(#[from] io::Error),
+}
+
+impl From<PredictError> for ServeError {
+    fn from(error: PredictError) -> Self {
+        Self::Model(Box::new(error))
+    }
 }
 
 impl ErrorCode for ServeError {

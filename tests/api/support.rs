@@ -168,7 +168,7 @@ impl Service {
         let until = async move {
             let _ = stopped.await;
         };
-        let grace = Duration::from_secs(3600);
+        let grace = Duration::from_hours(1);
         let server = tokio::spawn(serve(listener, state.clone(), until, grace));
         Self {
             url,
