@@ -211,3 +211,168 @@ pub fn combine(answers: &StanceLogits, groups: &[Vec<usize>]) -> Result<Tensor> 
         .broadcast_div(&weights.sum_keepdim(D::Minus1)?)?
         .matmul(&answers.logits)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use candle_core::{DType, Device, Result, Tensor};
+    use candle_nn::VarBuilder;
+
+    use super::{Query, StanceHead, StanceLogits, combine, tensor_shapes};
+    use crate::encoder::TokenStates;
+    use crate::encoder::ops::testing::{distance, values};
+    use crate::heads::HeadsConfig;
+    use crate::heads::calibration::Calibration;
+
+    const HIDDEN: usize = 24;
+
+    fn head() -> Result<StanceHead> {
+        let config = HeadsConfig {
+            schema: 1,
+            window_tokens: 64,
+            window_overlap: 8,
+            topics: vec!["medtop:01000000".into()],
+            attention_heads: 3,
+            inner: 16,
+            calibration: Calibration::default(),
+        };
+        let mut tensors = HashMap::new();
+        for (seed, (name, shape)) in tensor_shapes(&config, HIDDEN).into_iter().enumerate() {
+            tensors.insert(name, values(&shape, seed as u32)?);
+        }
+        let vb = VarBuilder::from_tensors(tensors, DType::F32, &Device::Cpu);
+        StanceHead::load(&vb, &config, HIDDEN)
+    }
+
+    fn states(lengths: &[usize]) -> Result<TokenStates> {
+        let offsets = crate::encoder::offsets_of(lengths.iter().copied());
+        let total = lengths.iter().sum();
+        Ok(TokenStates {
+            states: values(&[total, HIDDEN], 99)?,
+            offsets,
+        })
+    }
+
+    fn query(
+        sequence: usize,
+        mention: std::ops::Range<usize>,
+        scope: std::ops::Range<usize>,
+    ) -> Query {
+        Query {
+            sequence,
+            mentions: vec![mention],
+            scope,
+            name: None,
+        }
+    }
+
+    fn ask(states: &TokenStates, queries: &[Query]) -> Result<StanceLogits> {
+        head()?.forward(states, None, queries, &|x| Ok(x.clone()))
+    }
+
+    #[test]
+    fn a_query_does_not_depend_on_its_company() -> Result<()> {
+        let both = states(&[7, 12])?;
+        let queries = [
+            query(1, 2..4, 1..11),
+            query(0, 1..2, 1..6),
+            query(1, 9..10, 1..11),
+        ];
+        let together = ask(&both, &queries)?;
+        for (i, q) in queries.iter().enumerate() {
+            let alone = ask(&both, std::slice::from_ref(q))?;
+            assert!(distance(&alone.logits.get(0)?, &together.logits.get(i)?)? < 1e-5);
+            assert!(distance(&alone.gates.get(0)?, &together.gates.get(i)?)? < 1e-5);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn only_the_scope_is_read() -> Result<()> {
+        let one = states(&[10])?;
+        let q = query(0, 2..3, 1..5);
+        let before = ask(&one, std::slice::from_ref(&q))?.logits;
+        let change = |row: usize| -> Result<Tensor> {
+            let mut rows: Vec<Vec<f32>> = one.states.to_vec2()?;
+            rows[row].iter_mut().for_each(|x| *x += 3.0);
+            let states = TokenStates {
+                states: Tensor::new(rows, &Device::Cpu)?,
+                ..one.clone()
+            };
+            Ok(ask(&states, std::slice::from_ref(&q))?.logits)
+        };
+        assert!(
+            distance(&before, &change(7)?)? < 1e-6,
+            "a token outside the scope counts"
+        );
+        assert!(
+            distance(&before, &change(4)?)? > 1e-3,
+            "a token inside does not"
+        );
+        Ok(())
+    }
+
+    #[test]
+    fn a_name_stands_in_for_mentions() -> Result<()> {
+        let one = states(&[6])?;
+        let q = Query {
+            sequence: 0,
+            mentions: vec![],
+            scope: 1..5,
+            name: Some(1),
+        };
+        let names = values(&[2, HIDDEN], 5)?;
+        let answer = |names: &Tensor| -> Result<Tensor> {
+            Ok(head()?
+                .forward(&one, Some(names), std::slice::from_ref(&q), &|x| {
+                    Ok(x.clone())
+                })?
+                .logits)
+        };
+        let other = Tensor::cat(&[names.narrow(0, 0, 1)?, values(&[1, HIDDEN], 6)?], 0)?;
+        assert!(distance(&answer(&names)?, &answer(&other)?)? > 1e-3);
+        assert!(
+            ask(
+                &one,
+                &[Query {
+                    name: None,
+                    ..q.clone()
+                }]
+            )
+            .is_err()
+        );
+        Ok(())
+    }
+
+    #[test]
+    fn queries_outside_their_window_are_refused() -> Result<()> {
+        let one = states(&[6])?;
+        for bad in [
+            query(1, 1..2, 1..5),
+            query(0, 5..7, 1..5),
+            query(0, 1..2, 3..3),
+            query(0, 1..2, 1..9),
+        ] {
+            assert!(ask(&one, &[bad]).is_err());
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn windows_combine_by_their_gates() -> Result<()> {
+        let answers = StanceLogits {
+            logits: Tensor::new(
+                &[[3.0f32, 0.0, 0.0], [0.0, 3.0, 0.0], [0.0, 0.0, 3.0]],
+                &Device::Cpu,
+            )?,
+            gates: Tensor::new(&[0.0f32, 20.0, 0.0], &Device::Cpu)?,
+        };
+        let rows: Vec<Vec<f32>> =
+            combine(&answers, &[vec![0, 1], vec![0, 2], vec![2]])?.to_vec2()?;
+        assert!(rows[0][1] > 2.99 && rows[0][0] < 0.01);
+        assert!((rows[1][0] - 1.5).abs() < 1e-5 && (rows[1][2] - 1.5).abs() < 1e-5);
+        assert!((rows[2][2] - 3.0).abs() < 1e-5);
+        Ok(())
+    }
+}

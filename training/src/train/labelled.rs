@@ -79,8 +79,8 @@ pub fn load_labelled(
                 .collect(),
         )
     };
-    let stance_train = stance(load(folder, "stance.train.jsonl")?)?;
-    let stance_validation = stance(load(folder, "stance.validation.jsonl")?)?;
+    let stance_train = stance(load(folder, "stance.jsonl")?)?;
+    let stance_validation = stance(load(folder, "stance_validation.jsonl")?)?;
     let mut topic = |rows: Vec<TopicExample>| {
         read(
             rows.into_iter()
@@ -88,8 +88,8 @@ pub fn load_labelled(
                 .collect(),
         )
     };
-    let topic_train = topic(load(folder, "topic.train.jsonl")?)?;
-    let topic_validation = topic(load(folder, "topic.validation.jsonl")?)?;
+    let topic_train = topic(load(folder, "topic.jsonl")?)?;
+    let topic_validation = topic(load(folder, "topic_validation.jsonl")?)?;
     Ok(Labelled {
         sets: sets.names,
         stance_train,
@@ -97,10 +97,19 @@ pub fn load_labelled(
         topic_train,
         topic_validation,
         too_long,
-        hash: std::fs::read_to_string(folder.join("hash.txt"))?
-            .trim()
-            .to_owned(),
+        hash: data_hash(folder)?,
     })
+}
+
+/// `data_hash` of the report that `prepare` wrote.
+fn data_hash(folder: &Path) -> Result<String> {
+    let text = std::fs::read_to_string(folder.join("report.json"))?;
+    let report: serde_json::Value =
+        serde_json::from_str(&text).map_err(candle_core::Error::wrap)?;
+    match report.get("data_hash").and_then(serde_json::Value::as_str) {
+        Some(hash) => Ok(hash.to_owned()),
+        None => candle_core::bail!("report.json has no data_hash"),
+    }
 }
 
 fn load<T: Example>(folder: &Path, file: &str) -> Result<Vec<T>> {
