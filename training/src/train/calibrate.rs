@@ -18,6 +18,9 @@ use super::student::Student;
 /// Rows that a set contributes at the most, so that large ones do not decide alone.
 const ROWS_PER_SET: usize = 600;
 
+/// The same for topic sets, whose rows are long.
+const TOPIC_ROWS_PER_SET: usize = 120;
+
 /// What the command line says.
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -44,7 +47,7 @@ pub fn run(args: &Args) -> Result<()> {
     let tokenizer =
         TextTokenizer::load(args.model.join("tokenizer.json")).map_err(candle_core::Error::wrap)?;
     let mut labelled = load_labelled(&args.prep, &heads, &tokenizer, args.max_windows)?;
-    labelled.thin_validation(ROWS_PER_SET);
+    labelled.thin_validation(ROWS_PER_SET, TOPIC_ROWS_PER_SET);
     let student = Student::new(&params, &config, &heads, |_| false)?;
     let measured = measure(&student, &labelled)?;
     heads.calibration = calibrate(&measured, args.accuracy);

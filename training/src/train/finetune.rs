@@ -89,6 +89,10 @@ pub struct Recipe {
     pub report_every: u64,
     /// Steps between validations.
     pub validate_every: u64,
+    /// Rows of each stance set that a validation reads at the most.
+    pub validation_rows: usize,
+    /// Rows of each topic set that a validation reads at the most.
+    pub validation_topic_rows: usize,
     /// Seconds between checkpoints.
     pub checkpoint_seconds: u64,
 }
@@ -297,6 +301,7 @@ pub fn run(args: &Args) -> Result<()> {
         .map_err(candle_core::Error::Msg)?;
     let mut labelled = load_labelled(&args.prep, &heads, &tokenizer, recipe.max_windows)?;
     eprintln!("{}", labelled.summary());
+    labelled.thin_validation(recipe.validation_rows, recipe.validation_topic_rows);
     let fingerprint = super::fingerprint(&[&text, &labelled.hash]);
     let distiller = match (&args.align, &args.teacher) {
         (Some(align), Some(teacher)) if recipe.parallel_tokens > 0 => Some(Distiller::open(

@@ -170,21 +170,11 @@ impl Labelled {
             .collect()
     }
 
-    /// Keeps at most `rows` validation rows of every set, evenly spread.
-    pub fn thin_validation(&mut self, rows: usize) {
-        for items in [&mut self.stance_validation, &mut self.topic_validation] {
-            let mut counts: HashMap<usize, usize> = HashMap::new();
-            for item in items.iter() {
-                *counts.entry(item.set).or_default() += 1;
-            }
-            let mut seen: HashMap<usize, usize> = HashMap::new();
-            items.retain(|item| {
-                let (all, at) = (counts[&item.set], seen.entry(item.set).or_default());
-                let keep = *at * rows / all.max(1) != (*at + 1) * rows / all.max(1) || all <= rows;
-                *at += 1;
-                keep
-            });
-        }
+    /// Keeps at most so many validation rows of every stance set and of every topic set, evenly
+    /// spread.
+    pub fn thin_validation(&mut self, stance: usize, topic: usize) {
+        thin(&mut self.stance_validation, stance);
+        thin(&mut self.topic_validation, topic);
     }
 
     /// Rows and tokens of every set, for the log.
@@ -215,4 +205,19 @@ impl Labelled {
         }
         out
     }
+}
+
+fn thin(items: &mut Vec<Item>, rows: usize) {
+    let mut counts: HashMap<usize, usize> = HashMap::new();
+    for item in items.iter() {
+        *counts.entry(item.set).or_default() += 1;
+    }
+    let mut seen: HashMap<usize, usize> = HashMap::new();
+    items.retain(|item| {
+        let (all, at) = (counts[&item.set], seen.entry(item.set).or_default());
+        // The share that is kept grows by one at evenly spread places.
+        let keep = all <= rows || *at * rows / all != (*at + 1) * rows / all;
+        *at += 1;
+        keep
+    });
 }
