@@ -14,7 +14,7 @@ const MIN_EVIDENCE: usize = 24;
 /// The widest actor's name.
 const MAX_NAME: usize = 30;
 /// What the other columns, their margins and borders take.
-const OTHER_COLUMNS: usize = 64;
+const OTHER_COLUMNS: usize = 59;
 
 /// Renders results for a width.
 #[derive(Debug, Clone, Copy)]
@@ -221,12 +221,12 @@ mod tests {
         document 3
           language  ar 0.88
           topics    politics 0.75 · |سياسة| 0.50
-          ┌────────┬──────────┬───────┬─────────┬─────────┬──────────┬────────────────────────────────┐
-          │ actor  │ stance   │ favor │ against │ neutral │ mentions │ strongest evidence             │
-          ├────────┼──────────┼───────┼─────────┼─────────┼──────────┼────────────────────────────────┤
-          │ Russia │ against  │  0.12 │    0.62 │    0.25 │        0 │ A short sentence.              │
-          │ |سوريا|  │ not sure │  0.12 │    0.62 │    0.25 │        0 │ word word word word word word… │
-          └────────┴──────────┴───────┴─────────┴─────────┴──────────┴────────────────────────────────┘
+          ┌────────┬──────────┬───────┬─────────┬─────────┬──────────┬─────────────────────────────────────┐
+          │ actor  │ stance   │ favor │ against │ neutral │ mentions │ strongest evidence                  │
+          ├────────┼──────────┼───────┼─────────┼─────────┼──────────┼─────────────────────────────────────┤
+          │ Russia │ against  │  0.12 │    0.62 │    0.25 │        0 │ A short sentence.                   │
+          │ |سوريا|  │ not sure │  0.12 │    0.62 │    0.25 │        0 │ word word word word word word word… │
+          └────────┴──────────┴───────┴─────────┴─────────┴──────────┴─────────────────────────────────────┘
           read      2 windows, model m 0.1
           warning   Menus. [text_set_aside]
         "#);

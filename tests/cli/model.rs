@@ -2,7 +2,7 @@
 //! does not depend on how good they are.
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use candle_core::{Device, Tensor, safetensors};
@@ -16,14 +16,22 @@ const ENCODER_FILES: [&str; 3] = ["config.json", "tokenizer.json", "model.safete
 /// Width of that encoder.
 const HIDDEN: usize = 32;
 
-/// The folder of the model, made once per run of the tests.
+/// The folder of the model, made anew by each run of the tests.
 pub fn tiny() -> &'static Path {
-    static MODEL: OnceLock<TempDir> = OnceLock::new();
-    MODEL.get_or_init(make).path()
+    static MODEL: OnceLock<PathBuf> = OnceLock::new();
+    MODEL.get_or_init(|| {
+        let targets = Path::new(env!("CARGO_TARGET_TMPDIR"));
+        let folder = targets.join("tiny-model");
+        // Moved into place whole. What an earlier run left may not be there at all.
+        let made = make(targets).keep();
+        let _ = std::fs::remove_dir_all(&folder);
+        std::fs::rename(made, &folder).unwrap();
+        folder
+    })
 }
 
-fn make() -> TempDir {
-    let folder = tempfile::tempdir().unwrap();
+fn make(targets: &Path) -> TempDir {
+    let folder = tempfile::tempdir_in(targets).unwrap();
     let path = folder.path();
     for file in ENCODER_FILES {
         std::fs::copy(Path::new(ENCODER).join(file), path.join(file)).unwrap();
