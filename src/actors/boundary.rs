@@ -304,6 +304,13 @@ fn is_katakana(c: char) -> bool {
 /// Whether a character continues a word. Characters of scripts without spaces do not, and
 /// neither does Hangul, whose particles follow foreign names directly.
 fn is_word(c: char) -> bool {
+    // The common letters, without a look into the tables.
+    if matches!(c, 'a'..='z' | '0'..='9' | 'а'..='я' | 'א'..='ת' | 'ا'..='غ' | 'ف'..='ي') {
+        return true;
+    }
+    if c.is_ascii() {
+        return false;
+    }
     let word = c.is_alphanumeric() || unicode_normalization::char::is_combining_mark(c);
     word && !matches!(
         script(c),

@@ -1,6 +1,5 @@
 //! From names to one automaton with the rules of each pattern.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
@@ -16,7 +15,7 @@ use super::language::{ARABIC_SCRIPT, bit, vote};
 pub(super) const NOBODY: u32 = u32::MAX;
 
 /// What a pattern means.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(clippy::struct_excessive_bools)] // independent facts about a name
 struct Meaning {
     actor: u32,
@@ -71,7 +70,7 @@ pub(super) struct Index {
 /// Collects names until the automaton is built.
 #[derive(Default)]
 pub(super) struct IndexBuilder {
-    patterns: HashMap<String, Vec<Meaning>>,
+    patterns: Vec<(String, Meaning)>,
 }
 
 impl IndexBuilder {
@@ -100,41 +99,42 @@ impl IndexBuilder {
                     state: kind == Some(ActorKind::State),
                     languages: bit(language),
                 };
-                self.insert(shape.pattern, meaning);
+                self.patterns.push((shape.pattern, meaning));
             }
         }
     }
 
-    fn insert(&mut self, pattern: String, meaning: Meaning) {
-        let known = self.patterns.entry(pattern).or_default();
-        let twin = known.iter_mut().find(|other| {
-            Meaning {
-                languages: 0,
-                ..(*other).clone()
-            } == Meaning {
-                languages: 0,
-                ..meaning.clone()
-            } && (other.languages == 0) == (meaning.languages == 0)
-        });
-        match twin {
-            Some(twin) => twin.languages |= meaning.languages,
-            None => known.push(meaning),
-        }
+    /// Adds what another builder has collected.
+    pub(super) fn append(&mut self, mut other: Self) {
+        self.patterns.append(&mut other.patterns);
     }
 
-    /// The automaton. Patterns of the contiguous NFA are few megabytes for the whole registry
-    /// and build in tens of milliseconds, where a DFA would take seconds.
-    pub(super) fn build(self, actors: usize) -> Result<Index, ActorError> {
-        let mut slots = Vec::with_capacity(self.patterns.len());
+    /// The automaton: a contiguous NFA, few megabytes for the whole registry and built in tens
+    /// of milliseconds, where a DFA would take seconds.
+    pub(super) fn build(mut self, actors: usize) -> Result<Index, ActorError> {
+        self.patterns.sort_by(|a, b| a.0.cmp(&b.0));
+        let mut texts: Vec<String> = Vec::with_capacity(self.patterns.len());
+        let mut slots: Vec<(u32, u32)> = Vec::with_capacity(self.patterns.len());
         let mut meanings: Vec<Meaning> = Vec::with_capacity(self.patterns.len());
-        let mut patterns: Vec<(String, Vec<Meaning>)> = self.patterns.into_iter().collect();
-        patterns.sort_unstable_by(|a, b| a.0.cmp(&b.0));
-        let mut texts = Vec::with_capacity(patterns.len());
-        for (text, mut own) in patterns {
-            let from = meanings.len() as u32;
-            meanings.append(&mut own);
+        for (text, meaning) in self.patterns {
+            let same = texts.last() == Some(&text);
+            let from = match slots.last() {
+                Some(&(from, _)) if same => from,
+                _ => meanings.len() as u32,
+            };
+            let twin = meanings[from as usize..]
+                .iter_mut()
+                .find(|other| other.is_twin(&meaning));
+            match twin {
+                Some(twin) => twin.languages |= meaning.languages,
+                None => meanings.push(meaning),
+            }
+            if same {
+                slots.pop();
+            } else {
+                texts.push(text);
+            }
             slots.push((from, meanings.len() as u32));
-            texts.push(text);
         }
         let automaton = if texts.is_empty() {
             None
@@ -149,6 +149,7 @@ impl IndexBuilder {
                 })?;
             Some(built)
         };
+
         Ok(Index {
             automaton,
             slots,
@@ -211,6 +212,17 @@ impl Index {
 }
 
 impl Meaning {
+    /// Whether two meanings of a pattern differ in their languages alone.
+    fn is_twin(&self, other: &Self) -> bool {
+        let languages = self.languages;
+        (languages == 0) == (other.languages == 0)
+            && *self
+                == Self {
+                    languages,
+                    ..*other
+                }
+    }
+
     /// Whether the name counts in a text of this language (see [`vote`]).
     fn fits_language<'a>(
         &self,

@@ -4,6 +4,8 @@ use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
+use rayon::prelude::*;
+
 use super::actor::{Actor, Alias};
 use super::canon::canon_str;
 use super::error::ActorError;
@@ -209,14 +211,29 @@ impl Registry {
 
     /// The automaton over all names, built at the first call.
     pub(super) fn compiled(&self) -> Result<&Compiled, ActorError> {
+        /// Enough work to be worth a thread.
+        const CHUNK: usize = 64;
         if let Some(compiled) = self.compiled.get() {
             return Ok(compiled);
         }
+        let parts: Vec<IndexBuilder> = self
+            .actors
+            .par_chunks(CHUNK)
+            .enumerate()
+            .map(|(chunk, actors)| {
+                let mut part = IndexBuilder::default();
+                for (at, actor) in actors.iter().enumerate() {
+                    for (language, alias) in actor.aliases() {
+                        let at = (chunk * CHUNK + at) as u32;
+                        part.add(at, Some(actor.kind), language, alias);
+                    }
+                }
+                part
+            })
+            .collect();
         let mut builder = IndexBuilder::default();
-        for (at, actor) in self.actors.iter().enumerate() {
-            for (language, alias) in actor.aliases() {
-                builder.add(at as u32, Some(actor.kind), language, alias);
-            }
+        for part in parts {
+            builder.append(part);
         }
         for (language, phrase) in data::not_actors() {
             builder.add(NOBODY, None, language, &Alias::parse(phrase));
