@@ -192,7 +192,8 @@ fn verify_right(text: &str, end: usize, right: Right) -> Option<usize> {
     match right {
         Right::Free => Some(end),
         Right::Katakana => (!behind.chars().next().is_some_and(is_katakana)).then_some(end),
-        Right::Word => (!behind.chars().next().is_some_and(is_word)).then_some(end),
+        // "US$" is money.
+        Right::Word => (!behind.starts_with(|c| is_word(c) || c == '$')).then_some(end),
         Right::Endings(endings) => {
             let mut ending = behind.chars().take_while(|&c| is_word(c));
             if ending.next().is_none() {

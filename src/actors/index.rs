@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 
-use super::actor::{ActorKind, Alias};
+use super::actor::{ActorKind, Alias, UNKNOWN_LANGUAGE};
 use super::boundary::{Left, Right, Script, script, shapes, verify};
 use super::canon::{Canon, canon_str};
 use super::error::ActorError;
@@ -37,6 +37,8 @@ struct Meaning {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Case {
     Any,
+    /// The first letter is a capital, unless the whole text does without capitals.
+    Casual,
     /// The first letter is a capital.
     Initial,
     /// All letters are capitals, as those of the name.
@@ -82,7 +84,7 @@ impl IndexBuilder {
         language: &str,
         alias: &Alias,
     ) {
-        let case = case_rule(alias);
+        let case = case_rule(alias, language);
         for form in forms(alias, language) {
             for shape in shapes(&form, alias, language, kind) {
                 let meaning = Meaning {
@@ -178,6 +180,7 @@ impl Index {
             return Vec::new();
         };
         let mut voted: Option<u16> = None;
+        let mut casual: Option<bool> = None;
         let mut found = Vec::new();
         for hit in automaton.find_overlapping_iter(&canon.text) {
             let (from, to) = self.slots[hit.pattern().as_usize()];
@@ -201,7 +204,7 @@ impl Index {
                     language,
                     || &source[canon.to_source(hit.range())],
                     &mut candidate,
-                ) && meaning.fits_case(source, canon, hit.range(), &mut candidate)
+                ) && meaning.fits_case(source, canon, hit.range(), &mut casual, &mut candidate)
                 {
                     found.push(candidate);
                 }
@@ -262,6 +265,7 @@ impl Meaning {
         source: &str,
         canon: &Canon,
         at: std::ops::Range<usize>,
+        casual: &mut Option<bool>,
         candidate: &mut Candidate,
     ) -> bool {
         if self.case == Case::Any && !(self.state && self.languages & bit("ar") != 0) {
@@ -275,6 +279,8 @@ impl Meaning {
                 candidate.weak |= original.contains('\u{064B}');
                 true
             }
+            Case::Casual if !original.starts_with(char::is_lowercase) => true,
+            Case::Casual => *casual.get_or_insert_with(|| is_casual(source)),
             Case::Initial => original.chars().next().is_some_and(|c| !c.is_lowercase()),
             Case::Upper => {
                 candidate.ambiguous |= self.among_capitals(source, span.clone());
@@ -306,6 +312,17 @@ impl Meaning {
     }
 }
 
+/// Whether a text does without capitals, as many posts do: under one in a hundred of the
+/// letters that have case.
+fn is_casual(source: &str) -> bool {
+    let (mut upper, mut lower) = (0_usize, 0_usize);
+    for c in source.chars() {
+        upper += usize::from(c.is_uppercase());
+        lower += usize::from(c.is_lowercase());
+    }
+    upper * 100 < upper + lower
+}
+
 /// Whether letters in Arabic script are those that only Arabic has among its variants.
 fn typed_in_arabic(original: &str) -> bool {
     const ELSEWHERE: [char; 12] = ['ی', 'ک', 'پ', 'چ', 'ژ', 'گ', 'ٹ', 'ڈ', 'ڑ', 'ہ', 'ے', 'ں'];
@@ -330,9 +347,10 @@ fn forms(alias: &Alias, language: &str) -> Vec<String> {
     std::iter::once(canonical).chain(plain).collect()
 }
 
-/// The rule of case that a name sets: acronyms of up to three letters stand in capitals, other
-/// names of up to four letters and flagged ones begin with a capital.
-fn case_rule(alias: &Alias) -> Case {
+/// The rule of case that a name sets: acronyms of up to three letters stand in capitals; names
+/// of up to four letters and flagged ones begin with a capital; other names of one word too,
+/// except in texts that do without capitals. What a request brings is only held to the first two.
+fn case_rule(alias: &Alias, language: &str) -> Case {
     const SHORT: usize = 4;
     const ACRONYM: usize = 3;
     let letters: Vec<char> = alias.text.chars().filter(|c| c.is_alphabetic()).collect();
@@ -341,11 +359,16 @@ fn case_rule(alias: &Alias) -> Case {
         return Case::Any;
     }
     let upper = letters.iter().all(|c| c.is_uppercase());
+    if alias.weak && !alias.cased {
+        return Case::Any;
+    }
     if upper && (letters.len() <= ACRONYM || alias.cased) {
         Case::Upper
     } else if letters.len() <= SHORT || alias.cased {
         Case::Initial
-    } else {
+    } else if alias.text.contains(' ') || language == UNKNOWN_LANGUAGE {
         Case::Any
+    } else {
+        Case::Casual
     }
 }

@@ -140,6 +140,23 @@ fn case_tells_names_from_words() {
 }
 
 #[test]
+fn lower_case_counts_only_where_nothing_has_capitals() {
+    assert_eq!(
+        found(matcher(), "putin invades ukraine, lol"),
+        ["vladimir-putin=putin", "ukraine=ukraine"]
+    );
+    assert!(
+        found(
+            matcher(),
+            "The Tiny Island of the Count (conte) and a colombo"
+        )
+        .is_empty()
+    );
+    assert!(found(matcher(), "Costs of US$ 350 and US$350").is_empty());
+    assert!(found(matcher(), "Il signor conte disse: Sono franca con Voi").is_empty());
+}
+
+#[test]
 fn headlines_in_capitals() {
     assert_eq!(
         found(matcher(), "TURKEY INVADES SYRIA, PUTIN WARNS"),
