@@ -7,7 +7,7 @@ use std::time::Instant;
 /// What must be found in each sample, with the least number of mentions.
 const EXPECTED: [&[(&str, usize)]; 5] = [
     &[
-        ("syria", 40),
+        ("syria", 38),
         ("united-states", 4),
         ("hamas", 8),
         ("khaled-mashal", 5),
@@ -48,7 +48,7 @@ const EXPECTED: [&[(&str, usize)]; 5] = [
     ],
     &[
         ("hamas", 40),
-        ("syria", 45),
+        ("syria", 48),
         ("mousa-abu-marzouk", 1),
         ("khalil-al-hayya", 2),
         ("israel", 3),
@@ -116,6 +116,7 @@ fn samples() -> Option<Vec<(String, String)>> {
 #[test]
 fn the_samples_name_their_actors() {
     let Some(samples) = samples() else { return };
+    let mut wrong: Vec<String> = Vec::new();
     for ((path, text), expected) in samples.iter().zip(EXPECTED) {
         let mut counts: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
         for mention in matcher().find(text) {
@@ -135,12 +136,12 @@ fn the_samples_name_their_actors() {
         eprintln!("{path}: {}", shown.join(", "));
         for (id, least) in expected {
             let strong = counts.get(id).map_or(0, |count| count.0);
-            assert!(
-                strong >= *least,
-                "{path}: {id} {strong} times, expected {least}"
-            );
+            if strong < *least {
+                wrong.push(format!("{path}: {id} {strong} times, expected {least}"));
+            }
         }
     }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 /// `cargo test --release -p stance --lib actors::tests::samples::timings -- --ignored --nocapture`
