@@ -13,6 +13,8 @@ use crate::encoder::files::is_plain_name;
 
 /// Name of the manifest inside a model.
 pub const MANIFEST_FILE: &str = "manifest.json";
+/// Name of the model card.
+pub const CARD_FILE: &str = "MODEL_CARD.md";
 /// The version of the manifest's layout that this crate writes, and the only one that it reads.
 pub const SCHEMA: u32 = 1;
 
@@ -85,10 +87,12 @@ impl Manifest {
     }
 
     /// The hash of the model: SHA-256 over one line `NAME SHA256` per file, sorted by name, each
-    /// ended by a line feed. Two models with the same hash have the same files.
+    /// ended by a line feed. Two models with the same hash have the same files, except for the
+    /// card: it states numbers that were measured on the model of this hash, and so cannot be
+    /// part of it.
     pub fn sha256(&self) -> String {
         let mut hasher = Sha256::new();
-        for (name, entry) in &self.files {
+        for (name, entry) in self.files.iter().filter(|(name, _)| *name != CARD_FILE) {
             hasher.update(format!("{name} {}\n", entry.sha256));
         }
         format!("{:x}", hasher.finalize())

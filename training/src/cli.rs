@@ -33,6 +33,8 @@ pub enum Command {
     Calibrate(train::calibrate::Args),
     /// Write the model folder that the product reads.
     Export(train::export::Args),
+    /// Write the model card from what the stages and the evaluation wrote.
+    Card(train::card::Args),
 }
 
 impl Cli {
@@ -46,6 +48,7 @@ impl Cli {
             Command::Finetune(args) => train::finetune::run(&args)?,
             Command::Calibrate(args) => train::calibrate::run(&args)?,
             Command::Export(args) => train::export::run(&args)?,
+            Command::Card(args) => train::card::run(&args)?,
         }
         Ok(())
     }

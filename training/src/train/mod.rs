@@ -2,6 +2,7 @@
 
 pub mod augment;
 pub mod calibrate;
+pub mod card;
 pub mod checkpoint;
 pub mod distill;
 pub mod export;
