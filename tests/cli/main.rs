@@ -5,6 +5,7 @@
 mod actors;
 mod classify;
 mod ends;
+#[path = "../common/tiny_model.rs"]
 mod model;
 mod serve;
 mod support;

@@ -21,7 +21,8 @@ pub fn tiny() -> &'static Path {
     static MODEL: OnceLock<PathBuf> = OnceLock::new();
     MODEL.get_or_init(|| {
         let targets = Path::new(env!("CARGO_TARGET_TMPDIR"));
-        let folder = targets.join("tiny-model");
+        // One per test program: they run side by side.
+        let folder = targets.join(concat!("tiny-model-", env!("CARGO_CRATE_NAME")));
         // Moved into place whole. What an earlier run left may not be there at all.
         let made = make(targets).keep();
         let _ = std::fs::remove_dir_all(&folder);
