@@ -43,6 +43,11 @@ pub fn name_masked(example: &Example) -> Example {
     }
 }
 
+/// Whether the text names the target, by the spans of the set or by one of its names.
+pub fn is_mentioned(example: &Example) -> bool {
+    !mentions(example).is_empty()
+}
+
 /// Bytes of the mentions: the spans of the set, or else every occurrence of a name; in order
 /// and without overlap.
 pub(super) fn mentions(example: &Example) -> Vec<Range<usize>> {

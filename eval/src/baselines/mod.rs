@@ -8,15 +8,17 @@ mod lexicon;
 mod linear;
 mod majority;
 mod minimise;
+mod probe;
 mod tfidf;
 
 pub use answer::Answer;
-pub use blind::{PLACEHOLDER, name_masked, target_blind};
+pub use blind::{PLACEHOLDER, is_mentioned, name_masked, target_blind};
 pub use features::{Matrix, SparseRow};
 pub use lexicon::lexicon;
 pub use linear::{LinearModel, LinearOptions};
 pub use majority::majority;
 pub use minimise::{Minimum, minimise};
+pub use probe::probe;
 pub use tfidf::{TfIdf, TfIdfOptions, tfidf_regression, with_target_markup};
 
 use crate::data::Task;
