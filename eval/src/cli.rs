@@ -8,9 +8,13 @@ use clap::{Args, Parser, Subcommand};
 use crate::compare::{compare, comparison_table};
 use crate::data::Suite;
 use crate::error::EvalError;
+use crate::gold::{disagreements, gold_spec, read_gold};
 use crate::metrics::Resampling;
 use crate::report::{html_report, summary_table, task_table};
-use crate::run::{Baseline, Context, RESULTS_SCHEMA, RunResult, run_task, write_file};
+use crate::run::{
+    Baseline, Context, Judge, Product, RESULTS_SCHEMA, RunResult, TaskResult, run_task, score_task,
+    write_file,
+};
 
 /// Measures how good a stance model is.
 #[derive(Debug, Parser)]
@@ -26,10 +30,49 @@ enum Command {
     Run(RunArgs),
     /// Compare two runs, row by row, with paired tests.
     Compare(CompareArgs),
+    /// Measure the model on a file of your own labels: JSONL or CSV with text, target and stance.
+    PredictGold(GoldArgs),
+}
+
+/// Which model, and where its results go.
+#[derive(Debug, Args)]
+struct ModelArgs {
+    /// The model: `default`, a folder, a hub id, or `none` for baselines only.
+    #[arg(long, default_value = "default")]
+    model: String,
+    /// Where it runs: auto, cpu, cuda, cuda:N, metal.
+    #[arg(long, default_value = "auto")]
+    device: String,
+    /// Baselines to compute: `all`, `none` or a list of target-blind, name-masked, tfidf,
+    /// lexicon, majority.
+    #[arg(
+        long,
+        value_delimiter = ',',
+        num_args = 0..=1,
+        default_value = "all",
+        default_missing_value = "all"
+    )]
+    baselines: Vec<String>,
+    /// The folder for results.
+    #[arg(long, default_value = "results")]
+    out: PathBuf,
+}
+
+#[derive(Debug, Args)]
+struct GoldArgs {
+    /// The file of labels.
+    file: PathBuf,
+    #[command(flatten)]
+    model: ModelArgs,
+    /// Rows on which the model is surest and wrong that are shown.
+    #[arg(long, default_value_t = 10)]
+    show: usize,
 }
 
 #[derive(Debug, Args)]
 struct RunArgs {
+    #[command(flatten)]
+    model: ModelArgs,
     /// The suite.
     #[arg(long, default_value = "eval/suites/public.toml")]
     suite: PathBuf,
@@ -42,12 +85,6 @@ struct RunArgs {
     /// At most so many rows per task, a fixed sample.
     #[arg(long, value_name = "ROWS")]
     limit: Option<usize>,
-    /// Baselines to compute: `all`, `none` or a list.
-    #[arg(long, value_delimiter = ',', num_args = 0..=1, default_value = "all", default_missing_value = "all")]
-    baselines: Vec<String>,
-    /// The folder for results.
-    #[arg(long, default_value = "results")]
-    out: PathBuf,
 }
 
 #[derive(Debug, Args)]
@@ -69,6 +106,7 @@ impl Cli {
     pub fn execute(self) -> Result<(), EvalError> {
         match self.command {
             Command::Run(args) => run(&args),
+            Command::PredictGold(args) => predict_gold(&args),
             Command::Compare(args) => {
                 let (first, second) = (
                     RunResult::read(&args.first)?,
@@ -89,16 +127,18 @@ impl Cli {
 fn run(args: &RunArgs) -> Result<(), EvalError> {
     let suite = Suite::read(&args.suite)?;
     let tasks = suite.select(&args.only)?;
-    let baselines = baselines(&args.baselines)?;
+    let baselines = baselines(&args.model.baselines)?;
+    let model = load(&args.model)?;
     let context = Context {
         baselines: &baselines,
         limit: args.limit,
-        ..Context::of(&suite, &args.data, None)
+        ..Context::of(
+            &suite,
+            &args.data,
+            model.as_ref().map(|model| model as &dyn Judge),
+        )
     };
-    let start = Instant::now();
-    let started = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| since.as_secs());
+    let clock = Clock::start();
     let mut results = Vec::new();
     for (index, spec) in tasks.iter().enumerate() {
         eprintln!("[{}/{}] {}", index + 1, tasks.len(), spec.name);
@@ -110,18 +150,80 @@ fn run(args: &RunArgs) -> Result<(), EvalError> {
         println!("{}", task_table(&result));
         results.push(result);
     }
-    let run = RunResult {
-        schema: RESULTS_SCHEMA.to_owned(),
-        tool_version: env!("CARGO_PKG_VERSION").to_owned(),
-        suite: suite.name.clone(),
-        min_cell: suite.min_cell,
-        started,
-        seconds: start.elapsed().as_secs_f64(),
-        model: None,
-        tasks: results,
-    };
+    let run = clock.finish(&suite.name, suite.min_cell, model.as_ref(), results);
     println!("{}", summary_table(&run));
-    save(&run, &args.out)
+    save(&run, &args.model.out)
+}
+
+fn predict_gold(args: &GoldArgs) -> Result<(), EvalError> {
+    let task = read_gold(&args.file)?;
+    let baselines = baselines(&args.model.baselines)?;
+    let model = load(&args.model)?;
+    let context = Context {
+        data: std::path::Path::new("."),
+        judge: model.as_ref().map(|model| model as &dyn Judge),
+        baselines: &baselines,
+        limit: None,
+        min_cell: GOLD_MIN_CELL,
+        resampling: Resampling {
+            samples: 2000,
+            seed: 1,
+        },
+    };
+    let clock = Clock::start();
+    let result = score_task(&gold_spec(&args.file), &task, context)?;
+    println!("{}", task_table(&result));
+    let wrong = disagreements(&task, &result, args.show);
+    if !wrong.is_empty() {
+        println!("surest and not as labelled:\n{wrong}");
+    }
+    let run = clock.finish("gold", GOLD_MIN_CELL, model.as_ref(), vec![result]);
+    save(&run, &args.model.out)
+}
+
+/// Cells below so many of the user's rows are hidden.
+const GOLD_MIN_CELL: usize = 10;
+
+fn load(args: &ModelArgs) -> Result<Option<Product>, EvalError> {
+    if args.model == "none" {
+        return Ok(None);
+    }
+    Product::load(&args.model, &args.device, true).map(Some)
+}
+
+/// When a run started.
+struct Clock {
+    start: Instant,
+    started: u64,
+}
+
+impl Clock {
+    fn start() -> Self {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH);
+        Self {
+            start: Instant::now(),
+            started: since.map_or(0, |since| since.as_secs()),
+        }
+    }
+
+    fn finish(
+        self,
+        suite: &str,
+        min_cell: usize,
+        model: Option<&Product>,
+        tasks: Vec<TaskResult>,
+    ) -> RunResult {
+        RunResult {
+            schema: RESULTS_SCHEMA.to_owned(),
+            tool_version: env!("CARGO_PKG_VERSION").to_owned(),
+            suite: suite.to_owned(),
+            min_cell,
+            started: self.started,
+            seconds: self.start.elapsed().as_secs_f64(),
+            model: model.map(Judge::card),
+            tasks,
+        }
+    }
 }
 
 fn save(run: &RunResult, folder: &std::path::Path) -> Result<(), EvalError> {

@@ -76,8 +76,16 @@ pub fn read_gold(path: &Path) -> Result<Task, EvalError> {
         examples: Vec::new(),
         excluded: BTreeMap::new(),
     };
-    let plain = path.to_string_lossy();
-    if plain.trim_end_matches(".zst").ends_with(".csv") {
+    let packed = path.extension().is_some_and(|end| end == "zst");
+    let inner = if packed {
+        path.with_extension("")
+    } else {
+        path.to_owned()
+    };
+    if inner
+        .extension()
+        .is_some_and(|end| end.eq_ignore_ascii_case("csv"))
+    {
         gold.read_csv(&text)?;
     } else {
         gold.read_jsonl(&text)?;

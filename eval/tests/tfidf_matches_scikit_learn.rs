@@ -20,6 +20,8 @@ struct Row {
 struct Case {
     min_df: usize,
     c: f64,
+    rows: usize,
+    balanced: bool,
     features: usize,
     train_nonzero: usize,
     test_nonzero: Vec<usize>,
@@ -30,9 +32,10 @@ struct Case {
 #[test]
 fn features_and_probabilities_agree() {
     let fixture: Fixture = serde_json::from_str(include_str!("fixtures/tfidf.json")).unwrap();
-    let labels: Vec<usize> = fixture.train.iter().map(|row| row.label).collect();
     for case in fixture.cases {
-        let texts = fixture.train.iter().map(|row| row.text.as_str());
+        let rows = &fixture.train[..case.rows];
+        let labels: Vec<usize> = rows.iter().map(|row| row.label).collect();
+        let texts = rows.iter().map(|row| row.text.as_str());
         let features = TfIdf::fit(
             texts.clone(),
             TfIdfOptions {
@@ -49,6 +52,7 @@ fn features_and_probabilities_agree() {
             c: case.c,
             tolerance: 1e-8,
             iterations: 10_000,
+            balanced: case.balanced,
         };
         let matrix = Matrix::from_rows(&train, features.features());
         let model = LinearModel::fit(&matrix, &labels, 3, options);

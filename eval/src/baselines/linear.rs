@@ -12,6 +12,8 @@ pub struct LinearOptions {
     pub tolerance: f64,
     /// Iterations that it may take.
     pub iterations: usize,
+    /// Whether every class weighs the same in all, scikit-learn's `class_weight="balanced"`.
+    pub balanced: bool,
 }
 
 impl Default for LinearOptions {
@@ -20,6 +22,7 @@ impl Default for LinearOptions {
             c: 1.0,
             tolerance: 1e-4,
             iterations: 300,
+            balanced: false,
         }
     }
 }
@@ -33,12 +36,17 @@ pub struct LinearModel {
 }
 
 impl LinearModel {
-    /// Minimises the mean cross-entropy plus `|weights|² / (2 · c · rows)`, the intercepts
+    /// Minimises the (weighted) mean cross-entropy plus `|weights|² / (2 · c · rows)`, the intercepts
     /// free. `gold` holds a class below `classes` for every row.
     pub fn fit(matrix: &Matrix, gold: &[usize], classes: usize, options: LinearOptions) -> Self {
         let (rows, inner) = (matrix.rows(), matrix.columns() * classes);
         let share = 1.0 / rows.max(1) as f64;
         let penalty = share / options.c;
+        let weights_of = if options.balanced {
+            balance(gold, classes)
+        } else {
+            vec![1.0; classes]
+        };
         let loss = |weights: &[f64], gradient: &mut [f64]| {
             let (weights, intercepts) = weights.split_at(inner);
             let (sums, intercept_sums) = gradient.split_at_mut(inner);
@@ -49,10 +57,12 @@ impl LinearModel {
                 row.iter_mut()
                     .zip(intercepts)
                     .for_each(|(logit, intercept)| *logit += intercept);
-                loss += log_sum_exp(row) - row[gold];
+                loss += weights_of[gold] * (log_sum_exp(row) - row[gold]);
                 softmax(row);
                 row[gold] -= 1.0;
-                row.iter_mut().for_each(|residual| *residual *= share);
+                for residual in row.iter_mut() {
+                    *residual *= share * weights_of[gold];
+                }
                 intercept_sums
                     .iter_mut()
                     .zip(&*row)
@@ -88,6 +98,20 @@ impl LinearModel {
     }
 }
 
+/// Weights by which the classes that occur have the same sum, and all rows that of their number.
+fn balance(gold: &[usize], classes: usize) -> Vec<f64> {
+    let mut counts = vec![0_usize; classes];
+    for &class in gold {
+        counts[class] += 1;
+    }
+    let present = counts.iter().filter(|&&count| count > 0).count();
+    let even = gold.len() as f64 / present.max(1) as f64;
+    counts
+        .into_iter()
+        .map(|count| if count > 0 { even / count as f64 } else { 1.0 })
+        .collect()
+}
+
 fn log_sum_exp(logits: &[f64]) -> f64 {
     let largest = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     largest
@@ -101,9 +125,9 @@ fn log_sum_exp(logits: &[f64]) -> f64 {
 /// Turns logits into probabilities, in place.
 pub(super) fn softmax(logits: &mut [f64]) {
     let scale = log_sum_exp(logits);
-    logits
-        .iter_mut()
-        .for_each(|logit| *logit = (*logit - scale).exp());
+    for logit in logits {
+        *logit = (*logit - scale).exp();
+    }
 }
 
 #[cfg(test)]

@@ -99,7 +99,9 @@ fn descent(gradient: &[f64], history: &VecDeque<Update>) -> Vec<f64> {
     }
     if let Some(last) = history.back() {
         let scale = last.curvature / dot(&last.change, &last.change);
-        direction.iter_mut().for_each(|value| *value *= scale);
+        for value in &mut direction {
+            *value *= scale;
+        }
     }
     for (update, share) in history.iter().zip(shares.into_iter().rev()) {
         let back = dot(&update.change, &direction) / update.curvature;

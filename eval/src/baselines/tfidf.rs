@@ -85,7 +85,9 @@ impl TfIdf {
                 .map(|&(_, value)| value * value)
                 .sum::<f32>()
                 .sqrt();
-            own.iter_mut().for_each(|(_, value)| *value /= length);
+            for (_, value) in own {
+                *value /= length;
+            }
         }
         row
     }
@@ -170,8 +172,8 @@ pub fn with_target_markup(example: &Example) -> String {
     text
 }
 
-/// Trains TF-IDF with logistic regression for each language on its training rows and answers
-/// the task; `None` when a language has no training rows or only one class among them.
+/// Trains TF-IDF with logistic regression (classes balanced) for each language on its training
+/// rows and answers the task; `None` when a language has no training rows or only one class among them.
 pub fn tfidf_regression(task: &Task) -> Option<Vec<Answer>> {
     let mut answers = vec![None; task.examples.len()];
     for (lang, rows) in by_language(task) {
@@ -184,7 +186,11 @@ pub fn tfidf_regression(task: &Task) -> Option<Vec<Answer>> {
         let features = TfIdf::fit(texts.iter().map(String::as_str), TfIdfOptions::default());
         let vectors: Vec<SparseRow> = texts.iter().map(|text| features.transform(text)).collect();
         let matrix = Matrix::from_rows(&vectors, features.features());
-        let model = LinearModel::fit(&matrix, &gold, task.classes.len(), LinearOptions::default());
+        let options = LinearOptions {
+            balanced: true,
+            ..LinearOptions::default()
+        };
+        let model = LinearModel::fit(&matrix, &gold, task.classes.len(), options);
         for row in rows {
             let vector = features.transform(&with_target_markup(&task.examples[row]));
             answers[row] = Some(Answer::new(model.predict(&vector)));

@@ -1,23 +1,23 @@
 //! Which rows are held out of training, decided by the text alone.
 //!
-//! Sets without an official test part are split by a hash of the text, so that training and
-//! evaluation agree without sharing a list, every row of a sentence or document falls on the
-//! same side, and adding rows moves none.
+//! Sets without an official test part are split by a hash of the text, so that training
+//! (`stance_training::data::splits`) and evaluation agree without sharing a list, every row of
+//! a sentence or article falls on the same side, and adding rows moves none.
 
 use sha2::{Digest, Sha256};
 
-/// Percentage of texts that [`held_out`] keeps from training.
+/// Texts of 100 that [`held_out`] keeps from training.
 pub const HELD_OUT_PERCENT: u64 = 15;
 
 /// Whether a text is measured only and never trained on: the first eight bytes of the SHA-256
-/// of the trimmed text, read as a big-endian number, modulo 100, lie below
-/// [`HELD_OUT_PERCENT`].
+/// of the text without white space at its ends, read as a big-endian number, modulo 100, lie
+/// below [`HELD_OUT_PERCENT`]. The text is taken as it stands in the data.
 pub fn held_out(text: &str) -> bool {
     hash(text) % 100 < HELD_OUT_PERCENT
 }
 
-/// The number behind [`held_out`]; also the order of seeded samples.
-pub(crate) fn hash(text: &str) -> u64 {
+/// The number behind [`held_out`]; also the order of fixed samples.
+pub(super) fn hash(text: &str) -> u64 {
     let digest = Sha256::digest(text.trim().as_bytes());
     let mut first = [0_u8; 8];
     first.copy_from_slice(&digest[..8]);
@@ -30,7 +30,7 @@ mod tests {
 
     #[test]
     fn the_formula_is_the_one_that_training_uses() {
-        // computed with Python: int.from_bytes(hashlib.sha256(t.encode()).digest()[:8], "big") % 100
+        // int.from_bytes(hashlib.sha256(t.encode()).digest()[:8], "big") % 100 in Python
         for (text, remainder) in [("", 52), ("neutral", 6), ("موقف", 97)] {
             assert_eq!(hash(text) % 100, remainder, "{text}");
             assert_eq!(held_out(text), remainder < 15, "{text}");

@@ -57,8 +57,8 @@ pub enum Split {
     /// All rows of `files`; baselines train on all rows of `train`.
     #[default]
     Files,
-    /// The rows of `files` whose text is held out (see [`super::splits`]); baselines train on
-    /// the others of `train`.
+    /// The rows of `files` whose text is held out of training (see [`super::splits`]);
+    /// baselines train on the others of `train`. Stance tasks only.
     HeldOut,
 }
 

@@ -58,18 +58,6 @@ pub fn prepare(spec: &TaskSpec, data: &Path, limit: Option<usize>) -> Result<Tas
         Kind::Stance => stance(spec, &files, &train, &mut excluded)?,
         _ => topic(spec, data, &files, &train, &mut excluded)?,
     };
-    if spec.split == Split::HeldOut {
-        let before = examples.len();
-        examples.retain(|example| held_out(&example.text));
-        excluded.insert("in the training part".to_owned(), before - examples.len());
-    }
-    let train: Vec<Example> = match spec.split {
-        Split::Files => train,
-        Split::HeldOut => train
-            .into_iter()
-            .filter(|row| !held_out(&row.text))
-            .collect(),
-    };
     if let Some(limit) = [limit, spec.max_rows].into_iter().flatten().min() {
         let before = examples.len();
         examples = sample(examples, limit);
@@ -107,11 +95,18 @@ fn stance(
     train: &[PathBuf],
     excluded: &mut BTreeMap<String, usize>,
 ) -> Result<Parts, EvalError> {
-    let read = |paths: &[PathBuf], excluded: &mut BTreeMap<String, usize>| {
+    let split = spec.split == Split::HeldOut;
+    let read = |paths: &[PathBuf], test: bool, excluded: &mut BTreeMap<String, usize>| {
         let mut examples = Vec::new();
         for path in paths {
             let rows: Vec<StanceRow> = read_jsonl(path)?;
             for (index, row) in rows.into_iter().enumerate() {
+                if split && held_out(&row.text) != test {
+                    *excluded
+                        .entry("not in the measured part".to_owned())
+                        .or_default() += 1;
+                    continue;
+                }
                 let of_holder = row.stance_of.as_deref() == Some("holder");
                 if of_holder && spec.holder == HolderRule::Exclude {
                     *excluded.entry("stance of a party".to_owned()).or_default() += 1;
@@ -135,8 +130,8 @@ fn stance(
         }
         Ok::<_, EvalError>(examples)
     };
-    let examples = read(files, excluded)?;
-    let train = read(train, &mut BTreeMap::new())?;
+    let examples = read(files, true, excluded)?;
+    let train = read(train, false, &mut BTreeMap::new())?;
     Ok((STANCE_CLASSES.map(str::to_owned).to_vec(), examples, train))
 }
 

@@ -71,16 +71,28 @@ fn labels_can_be_renamed_dropped_and_refused() {
 
 #[test]
 fn held_out_rows_are_measured_and_the_others_trained_on() {
-    let rows: String = (0..200)
-        .map(|n| format!("{{\"text\":\"sentence {n}\",\"target\":\"a\",\"stance\":\"favor\"}}\n"))
-        .collect();
-    let folder = folder(&[("test.jsonl", &rows)]);
-    let spec = spec("kind = \"stance\"\ntrain = [\"test.jsonl\"]\nsplit = \"held_out\"");
+    let row = |n| {
+        format!(
+            "{{\"dataset\":\"rusentne\",\"text\":\"sentence {n}\",\"target\":\"a\",\"stance\":\"favor\"}}"
+        )
+    };
+    let rows: Vec<String> = (0..200).map(row).collect();
+    let folder = folder(&[("train.jsonl", &rows.join("\n"))]);
+    let mut spec = spec("kind = \"stance\"\ntrain = [\"train.jsonl\"]\nsplit = \"held_out\"");
+    spec.files = spec.train.clone();
     let task = prepare(&spec, folder.path(), None).unwrap();
     assert_eq!(task.examples.len() + task.train.len(), 200);
-    assert!(task.examples.iter().all(|row| held_out(&row.text)));
-    assert!(task.train.iter().all(|row| !held_out(&row.text)));
+    assert_eq!(
+        task.excluded.get("not in the measured part"),
+        Some(&task.train.len())
+    );
     assert!((10..60).contains(&task.examples.len()));
+    let measured: Vec<&str> = task.examples.iter().map(|row| row.text.as_str()).collect();
+    assert!(
+        task.train
+            .iter()
+            .all(|row| !measured.contains(&row.text.as_str()))
+    );
 }
 
 #[test]

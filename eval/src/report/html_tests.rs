@@ -5,7 +5,7 @@ use crate::run::{Context, RESULTS_SCHEMA, run_task};
 
 fn run() -> RunResult {
     let folder = tempfile::tempdir().unwrap();
-    let rows: String = (0..60)
+    let rows: Vec<String> = (0..60)
         .map(|row| {
             let (word, stance) = match row % 3 {
                 0 => ("good", "favor"),
@@ -15,11 +15,11 @@ fn run() -> RunResult {
             let lang = if row % 2 == 0 { "en" } else { "fr" };
             let more = "again and ".repeat(if row < 20 { 12 } else { 0 });
             format!(
-                "{{\"lang\":\"{lang}\",\"text\":\"A<b> is {more}{word} {row}\",\"target\":\"A<b>\",\"stance\":\"{stance}\"}}\n"
+                "{{\"lang\":\"{lang}\",\"text\":\"A<b> is {more}{word} {row}\",\"target\":\"A<b>\",\"stance\":\"{stance}\"}}"
             )
         })
         .collect();
-    std::fs::write(folder.path().join("a.jsonl"), rows).unwrap();
+    std::fs::write(folder.path().join("a.jsonl"), rows.join("\n")).unwrap();
     let suite: Suite = toml::from_str(
         "name = \"s\"\nmin_cell = 10\nbootstrap = { samples = 20, seed = 1 }\n\
          [[task]]\nname = \"t\"\nkind = \"stance\"\ngroup = \"g\"\nfiles = [\"a.jsonl\"]\n\

@@ -309,7 +309,9 @@ impl Scorer<'_> {
     fn rows(&self) -> Vec<RowRecord> {
         let mut document_of = vec![0; self.task.examples.len()];
         for (document, rows) in self.documents.iter().enumerate() {
-            rows.iter().for_each(|&row| document_of[row] = document);
+            for &row in rows {
+                document_of[row] = document;
+            }
         }
         let record = |(example, document): (&Example, usize)| RowRecord {
             id: example.id.clone(),
