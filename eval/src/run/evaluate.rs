@@ -116,7 +116,7 @@ pub(crate) fn score_task(
     task: &Task,
     context: Context,
 ) -> Result<TaskResult, EvalError> {
-    let scorer = Scorer {
+    let scoring = Scorer {
         task,
         documents: document_groups(&task.examples),
         slicing: Slicing {
@@ -131,7 +131,7 @@ pub(crate) fn score_task(
         let start = Instant::now();
         let answers = model_answers(spec.kind, task, judge)?;
         let (mut result, scores) =
-            scorer.score(SystemResult::MODEL, answers, start.elapsed().as_secs_f64());
+            scoring.score(SystemResult::MODEL, answers, start.elapsed().as_secs_f64());
         result.probabilities = (0..scores.len())
             .map(|row| {
                 scores
@@ -154,10 +154,10 @@ pub(crate) fn score_task(
             continue;
         };
         let seconds = start.elapsed().as_secs_f64();
-        let (mut result, scores) = scorer.score(baseline.as_str(), answers, seconds);
+        let (mut result, scores) = scoring.score(baseline.as_str(), answers, seconds);
         result.model_minus_this = model_scores.as_ref().and_then(|model| {
             let resampling = context.resampling;
-            paired_bootstrap(&scores, model, spec.metric, &scorer.documents, resampling)
+            paired_bootstrap(&scores, model, spec.metric, &scoring.documents, resampling)
         });
         systems.push(result);
     }
@@ -166,8 +166,8 @@ pub(crate) fn score_task(
         .map(|scores| bars(spec, task, scores))
         .unwrap_or_default();
     Ok(TaskResult {
-        rows: scorer.rows(),
-        documents: scorer.documents.len(),
+        rows: scoring.rows(),
+        documents: scoring.documents.len(),
         systems,
         bars,
         ..describe(spec, task)
