@@ -57,7 +57,7 @@ impl HeadsConfig {
                 self.window_overlap
             ));
         }
-        if self.attention_heads == 0 || hidden % self.attention_heads != 0 {
+        if self.attention_heads == 0 || !hidden.is_multiple_of(self.attention_heads) {
             return Err(format!(
                 "`attention_heads` {} do not divide {hidden}",
                 self.attention_heads

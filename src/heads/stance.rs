@@ -148,9 +148,8 @@ impl StanceHead {
             None => zero,
         };
         let name = table.index_select(&blocks.names, 0)?;
-        let named = self.named.index_select(&blocks.names.minimum(1u32)?, 0)?;
-        let target =
-            (blocks.mention.matmul(&tokens)? + (name + named)?.reshape((b, q, hidden))?)?;
+        let mark = self.named.index_select(&blocks.names.minimum(1u32)?, 0)?;
+        let target = (blocks.mention.matmul(&tokens)? + (name + mark)?.reshape((b, q, hidden))?)?;
 
         let split =
             |x: &Tensor, n: usize| x.reshape((b, n, heads, dim))?.transpose(1, 2)?.contiguous();

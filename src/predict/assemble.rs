@@ -2,9 +2,9 @@
 
 use std::ops::Range;
 
+use super::TopicNames;
 use super::questions::{Questions, needs_name};
 use super::reading::{ActorReading, Reading};
-use super::{PredictError, TopicNames};
 use crate::actors::{MatchedActor, Matcher};
 use crate::document::{Document, OffsetUnit, Options};
 use crate::heads::HeadsConfig;
@@ -64,10 +64,7 @@ impl Spans<'_> {
 }
 
 /// Writes the prediction.
-///
-/// # Errors
-/// None today; the signature leaves room for answers that cannot be written.
-pub fn assemble(parts: &Parts, options: &Options) -> Result<Prediction, PredictError> {
+pub fn assemble(parts: &Parts, options: &Options) -> Prediction {
     let reading = parts.reading;
     let spans = Spans {
         original: &parts.document.text,
@@ -85,7 +82,7 @@ pub fn assemble(parts: &Parts, options: &Options) -> Result<Prediction, PredictE
         .enumerate()
         .map(|(i, actor)| stance(parts, options, &spans, label_language, i, actor))
         .collect();
-    Ok(Prediction {
+    Prediction {
         schema_version: SCHEMA_VERSION.to_owned(),
         id: parts.document.id.clone(),
         language: reading.language.clone(),
@@ -95,7 +92,7 @@ pub fn assemble(parts: &Parts, options: &Options) -> Result<Prediction, PredictE
         windows: reading.windows.len(),
         model: parts.model.clone(),
         warnings: warnings(parts),
-    })
+    }
 }
 
 fn topics(parts: &Parts, options: &Options, language: &str) -> Vec<TopicScore> {

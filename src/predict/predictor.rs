@@ -216,7 +216,7 @@ impl Predictor {
                     topics: &self.topics,
                     model: &self.info,
                 };
-                assemble(&parts, options)
+                Ok(assemble(&parts, options))
             })
             .collect()
     }

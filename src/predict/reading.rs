@@ -89,17 +89,16 @@ impl Reading {
         let given = given_spans(document, options.unit)?;
         let keep: Vec<Range<usize>> = given.iter().flatten().cloned().collect();
         let clean = CleanText::new(&document.text, options.clean, &keep)?;
-        let language = match &document.language {
-            Some(code) => LanguageGuess {
+        let language = if let Some(code) = &document.language {
+            LanguageGuess {
                 code: parse_language(code)?.to_owned(),
                 confidence: 1.0,
-            },
-            None => {
-                let guess = identify(clean.text());
-                LanguageGuess {
-                    code: guess.code.to_owned(),
-                    confidence: guess.confidence,
-                }
+            }
+        } else {
+            let guess = identify(clean.text());
+            LanguageGuess {
+                code: guess.code.to_owned(),
+                confidence: guess.confidence,
             }
         };
         let sentences = sentences(clean.text(), clean.paragraphs());

@@ -11,6 +11,7 @@ use super::rows::{exp, f32_slice};
 const CHUNK: usize = 1 << 14;
 
 #[inline]
+#[allow(clippy::many_single_char_names)] // the names of the formula
 fn erf_parts(x: f32) -> (f32, f32) {
     let z = x * std::f32::consts::FRAC_1_SQRT_2;
     let a = z.abs();

@@ -70,6 +70,7 @@ pub fn lane_sum(n: usize, f: impl Fn(usize) -> f32) -> f32 {
 /// `exp(x)` without branches, so that the compiler vectorises the loop around it; relative
 /// error below 2e-7 (Cephes `expf`), inputs below -87 give about 1e-38.
 #[inline]
+#[allow(clippy::many_single_char_names)] // the names of the formula
 pub fn exp(x: f32) -> f32 {
     const ROUND: f32 = 12_582_912.0; // 1.5 · 2^23: adding and subtracting it rounds to integer
     let x = x.clamp(-87.0, 88.0);
