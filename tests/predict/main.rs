@@ -1,5 +1,7 @@
 //! One document in, one prediction out: what holds whatever the weights are.
 
+#![allow(clippy::unwrap_used)]
+
 #[path = "../common/tiny_model.rs"]
 mod model;
 mod spans;
