@@ -23,7 +23,7 @@ const SHORT: usize = 8;
 /// The teacher's and the new tokenizer.
 #[derive(Debug)]
 pub struct Tokenizers {
-    /// English, WordPiece.
+    /// English, `WordPiece`.
     pub teacher: Tokenizer,
     /// Multilingual, Unigram.
     pub student: Tokenizer,

@@ -9,13 +9,16 @@ use crate::pairs::Pair;
 /// Links weaker than this teach no embedding.
 pub const LEARNING_WEIGHT: f32 = 0.1;
 
+/// (student, teacher) → weight.
+pub type Weights = FxHashMap<(u16, u16), f32>;
+
 /// Counts of one corpus, or of several added up.
 #[derive(Debug, Clone, Default)]
 pub struct Counts {
     /// (student, teacher) → weight of the translations.
-    pub translated: FxHashMap<(u16, u16), f32>,
+    pub translated: Weights,
     /// (student, teacher) → weight of the same English characters.
-    pub same: FxHashMap<(u16, u16), f32>,
+    pub same: Weights,
     /// Student id → share of the tokens of the language in which it is most frequent.
     pub rate: FxHashMap<u16, f32>,
     /// Student id → occurrences in English.
@@ -87,7 +90,7 @@ impl Counts {
 }
 
 /// Regroups `(student, teacher) → weight` by student, heaviest teacher first.
-pub fn by_student(weights: &FxHashMap<(u16, u16), f32>) -> FxHashMap<u16, Vec<(u16, f32)>> {
+pub fn by_student(weights: &Weights) -> FxHashMap<u16, Vec<(u16, f32)>> {
     let mut grouped: FxHashMap<u16, Vec<(u16, f32)>> = FxHashMap::default();
     for (&(student, teacher), &weight) in weights {
         grouped.entry(student).or_default().push((teacher, weight));

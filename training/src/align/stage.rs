@@ -22,6 +22,9 @@ use crate::pairs::PairWriter;
 /// Links that the pair store keeps have at least this weight.
 const STORED_WEIGHT: f32 = 0.15;
 
+/// Parts in which English text is counted.
+const ENGLISH_PARTS: usize = 16;
+
 /// Words whose translations are printed, for people to judge.
 const SHOWN: [&str; 18] = [
     "▁الحرب",
@@ -85,7 +88,7 @@ pub fn run(args: &Args) -> Result<(), AlignError> {
     files.sort_by_key(|file| {
         std::cmp::Reverse(std::fs::metadata(&file.path).map_or(0, |metadata| metadata.len()))
     });
-    let done = Mutex::new((Counts::default(), BTreeMap::new()));
+    let done = Mutex::new(BTreeMap::new());
     let next = Mutex::new(files.into_iter());
     let work = || -> Result<(), AlignError> {
         loop {
@@ -101,8 +104,7 @@ pub fn run(args: &Args) -> Result<(), AlignError> {
                 report.dropped,
             );
             if let Ok(mut done) = done.lock() {
-                done.0.merge(counts);
-                done.1.insert(file.lang, report);
+                done.insert(file.lang, (counts, report));
             }
         }
     };
@@ -114,9 +116,16 @@ pub fn run(args: &Args) -> Result<(), AlignError> {
                 .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
         })
     })?;
-    let (mut counts, languages) = done
+    // In the order of the languages, so that sums do not depend on which came first.
+    let mut counts = Counts::default();
+    let mut languages = BTreeMap::new();
+    for (lang, (counted, report)) in done
         .into_inner()
-        .unwrap_or_else(std::sync::PoisonError::into_inner);
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
+    {
+        counts.merge(counted);
+        languages.insert(lang, report);
+    }
     counts.merge(english(args, &tokenizers, &test)?);
 
     let rows = base::load_embeddings(&args.base)?;
@@ -233,21 +242,20 @@ fn english(
             .map(|line| line.map(|(_, text)| text))
             .filter(|text| !text.as_ref().is_ok_and(|text| test.contains(text)))
             .collect::<Result<_, _>>()?;
-        let counted = texts
-            .par_chunks(256)
+        let parts: Vec<Counts> = texts
+            .par_chunks(texts.len().div_ceil(ENGLISH_PARTS).max(1))
             .map(|texts| {
                 let mut counts = Counts::default();
                 for text in texts {
                     let (ids, shared) = tokenizers.english(text)?;
                     counts.add_english(&ids, &shared);
                 }
-                Ok::<_, AlignError>(counts)
+                Ok(counts)
             })
-            .try_reduce(Counts::default, |mut left, right| {
-                left.merge(right);
-                Ok(left)
-            })?;
-        counts.merge(counted);
+            .collect::<Result<_, AlignError>>()?;
+        for counted in parts {
+            counts.merge(counted);
+        }
     }
     Ok(counts)
 }

@@ -147,17 +147,22 @@ pub fn files(folder: &Path) -> Result<Vec<PathBuf>, DataError> {
             let path = entry.map_err(|error| DataError::io(&folder, error))?.path();
             if path.is_dir() {
                 open.push(path);
-            } else if path
-                .to_string_lossy()
-                .trim_end_matches(".zst")
-                .ends_with(".jsonl")
-            {
+            } else if has_extension(&path, "jsonl") {
                 found.push(path);
             }
         }
     }
     found.sort();
     Ok(found)
+}
+
+/// Whether a file's name ends in `.extension`, or in `.extension.zst`, in any case.
+pub fn has_extension(path: &Path, extension: &str) -> bool {
+    let is = |path: &Path, wanted: &str| {
+        path.extension()
+            .is_some_and(|found| found.eq_ignore_ascii_case(wanted))
+    };
+    is(path, extension) || (is(path, "zst") && is(&path.with_extension(""), extension))
 }
 
 /// A file's name up to its first dot: `test_mt` of `newsmtsc/test_mt.jsonl.zst`.
@@ -292,6 +297,13 @@ mod tests {
     #[test]
     fn names_and_languages_are_read_off() {
         assert_eq!(file_stem(Path::new("x/test_mt.jsonl.zst")), "test_mt");
+        for (name, expected) in [
+            ("a.jsonl", true),
+            ("a.JSONL.zst", true),
+            ("a.tsv.zst", false),
+        ] {
+            assert_eq!(has_extension(Path::new(name), "jsonl"), expected, "{name}");
+        }
         assert_eq!(iso_language("arb_Arab"), "ar");
         assert_eq!(iso_language("pes_Arab"), "fa");
         assert_eq!(iso_language("eng"), "en");

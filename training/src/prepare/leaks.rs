@@ -36,9 +36,11 @@ impl Leaks {
                     continue;
                 }
                 for row in record::read::<StanceRecord>(&path)? {
-                    // A row that cannot be read measures nothing.
-                    if let Ok((_, row)) = row {
-                        self.insert(normalise(&row.text), Split::Test);
+                    match row {
+                        Ok((_, row)) => self.insert(normalise(&row.text), Split::Test),
+                        // A row that cannot be read measures nothing.
+                        Err(DataError::Row { .. }) => {}
+                        Err(error) => return Err(error),
                     }
                 }
             }

@@ -1,6 +1,6 @@
 //! Stance rows: cleaned, freed of leaks and repetitions, grouped by text.
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::clean::clean;
 use super::leaks::Leaks;
@@ -45,7 +45,7 @@ pub fn prepare(
     report: &mut Report,
 ) -> Prepared {
     let contradictory = contradictions(&rows);
-    let mut seen: FxHashMap<(Bin, Key), ()> = FxHashMap::default();
+    let mut seen: FxHashSet<(Bin, Key)> = FxHashSet::default();
     let mut groups: FxHashMap<(Bin, String, String, Option<String>), usize> = FxHashMap::default();
     let mut examples: Vec<(Bin, StanceExample)> = Vec::new();
     for (split, row) in rows {
@@ -71,11 +71,11 @@ pub fn prepare(
         // Official test rows stay as published, contradictions included.
         if split != Split::Test {
             let key = key(&row);
-            if contradictory.contains_key(&(split, key.clone())) {
+            if contradictory.contains(&(split, key.clone())) {
                 set.contradictory += 1;
                 continue;
             }
-            if seen.insert((bin, key), ()).is_some() {
+            if !seen.insert((bin, key)) {
                 set.repeated += 1;
                 continue;
             }
@@ -145,14 +145,14 @@ fn key(row: &StanceRecord) -> Key {
 }
 
 /// Keys that have rows with different labels in the same split.
-fn contradictions(rows: &[(Split, StanceRecord)]) -> FxHashMap<(Split, Key), ()> {
+fn contradictions(rows: &[(Split, StanceRecord)]) -> FxHashSet<(Split, Key)> {
     let mut labels = FxHashMap::default();
-    let mut found = FxHashMap::default();
+    let mut found = FxHashSet::default();
     for (split, row) in rows {
         let key = (*split, key(row));
         let label = *labels.entry(key.clone()).or_insert(row.stance);
         if label != row.stance {
-            found.insert(key, ());
+            found.insert(key);
         }
     }
     found

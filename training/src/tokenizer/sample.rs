@@ -46,17 +46,17 @@ pub struct Source {
 
 impl Source {
     /// Calls `take(language, text)` for every text of the source that may be read: no
-    /// sentence of `test`, no labelled row that is held out.
+    /// sentence that is `excluded`, no labelled row that is held out.
     pub fn for_each(
         &self,
-        test: &RetrievalTest,
+        excluded: &RetrievalTest,
         mut take: impl FnMut(&str, &str) -> Result<(), DataError>,
     ) -> Result<(), DataError> {
         match self.kind {
             Kind::Mono => {
                 for line in Lines::open(&self.path)? {
                     let (_, text) = line?;
-                    if !test.contains(&text) {
+                    if !excluded.contains(&text) {
                         take(&self.lang, &text)?;
                     }
                 }
@@ -64,7 +64,7 @@ impl Source {
             Kind::ParallelOther => {
                 for pair in corpus::pairs(&self.path)? {
                     let (_, english, other) = pair?;
-                    if !test.contains(&english) && !test.contains(&other) {
+                    if !excluded.contains(&english) && !excluded.contains(&other) {
                         take(&self.lang, &other)?;
                     }
                 }

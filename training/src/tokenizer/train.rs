@@ -132,7 +132,7 @@ fn add_english(
     pieces.extend(added);
 }
 
-/// The whole words of a WordPiece vocabulary that consist of letters, with [`WORD_START`].
+/// The whole words of a `WordPiece` vocabulary that consist of letters, with [`WORD_START`].
 fn whole_words(path: &Path) -> Result<FxHashSet<String>, TokenizerError> {
     let teacher = Tokenizer::from_file(path).map_err(TokenizerError::library(format!(
         "loading {}",

@@ -41,13 +41,16 @@ const LONGEST_WORD: usize = 24;
 /// Texts counted by one task.
 const BATCH: usize = 512;
 
+/// Words with [`WORD_START`] and their occurrences.
+pub type WordCounts = FxHashMap<String, u32>;
+
 /// Counted words, ready for the trainer.
 #[derive(Debug, Clone)]
 pub struct Counts {
     /// Words with [`WORD_START`] and their occurrences, in the order of their characters.
     pub words: Vec<(String, u32)>,
     /// Occurrences of words drawn from English text, with [`WORD_START`].
-    pub english: FxHashMap<String, u32>,
+    pub english: WordCounts,
     /// Every character that the vocabulary must have.
     pub alphabet: FxHashSet<char>,
     /// How many characters were too rare.
@@ -83,10 +86,7 @@ pub fn count(
     Ok(filter(&all, english))
 }
 
-fn count_texts(
-    texts: &[String],
-    pipeline: &Pipeline,
-) -> Result<FxHashMap<String, u32>, TokenizerError> {
+fn count_texts(texts: &[String], pipeline: &Pipeline) -> Result<WordCounts, TokenizerError> {
     texts
         .par_chunks(BATCH)
         .map(|chunk| {
@@ -109,7 +109,7 @@ fn count_texts(
         })
 }
 
-fn add(into: &mut FxHashMap<String, u32>, from: &FxHashMap<String, u32>) {
+fn add(into: &mut WordCounts, from: &WordCounts) {
     for (word, count) in from {
         if let Some(total) = into.get_mut(word) {
             *total += count;
@@ -120,7 +120,7 @@ fn add(into: &mut FxHashMap<String, u32>, from: &FxHashMap<String, u32>) {
 }
 
 /// Applies the limits of this module to raw counts.
-pub fn filter(all: &FxHashMap<String, u32>, english: FxHashMap<String, u32>) -> Counts {
+pub fn filter(all: &WordCounts, english: WordCounts) -> Counts {
     let mut characters: FxHashMap<char, u64> = FxHashMap::default();
     for (word, &count) in all {
         for character in word.chars() {

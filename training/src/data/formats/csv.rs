@@ -8,15 +8,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::{Defaults, Draft, Row};
-use crate::data::DataError;
-use crate::data::lines;
+use crate::data::{DataError, lines, record};
 
 /// Reads every row; row numbers count the header as row 1, as a spreadsheet does.
 pub fn read(path: &Path, defaults: &Defaults) -> Result<Vec<Result<Row, DataError>>, DataError> {
-    let is_tsv = path
-        .to_string_lossy()
-        .trim_end_matches(".zst")
-        .ends_with(".tsv");
+    let is_tsv = record::has_extension(path, "tsv");
     let mut reader = csv::ReaderBuilder::new()
         .delimiter(if is_tsv { b'\t' } else { b',' })
         .from_reader(lines::open(path)?);
