@@ -1,5 +1,7 @@
 //! Every metric against the value that scikit-learn gives (`fixtures/make_metrics.py`).
 
+#![allow(clippy::unwrap_used)] // helpers of tests
+
 use serde::Deserialize;
 use stance_eval::metrics::{Metric, Scores, mcnemar};
 

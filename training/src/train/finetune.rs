@@ -334,21 +334,7 @@ pub fn run(args: &Args) -> Result<()> {
         mask,
         distiller,
     };
-    let (params, mut optimiser, mut position) =
-        match checkpoint::load(&args.out, recipe.optimiser, &fingerprint, &device)? {
-            Some(state) => state,
-            None => {
-                let mut params = Params::load(&args.encoder.join("model.safetensors"), &device)?;
-                params.init(&tensor_shapes(&heads, config.hidden_size), recipe.seed)?;
-                let position = Position {
-                    step: 0,
-                    tokens: 0,
-                    seconds: 0,
-                    fingerprint,
-                };
-                (params, AdamW::new(recipe.optimiser), position)
-            }
-        };
+    let (params, mut optimiser, mut position) = begin(args, &recipe, &run, fingerprint)?;
     let mut journal = Journal::open(&args.out, position.step, recipe.steps)?;
     let (start, before) = (Instant::now(), position.seconds);
     let mut saved = Instant::now();
@@ -392,6 +378,31 @@ pub fn run(args: &Args) -> Result<()> {
     checkpoint::save(&args.out, &params, &optimiser, &position)?;
     journal.finish()?;
     write_model(&args.out.join("model"), &args.encoder, &params, &heads)
+}
+
+/// The run's last checkpoint, or its beginning: the pretrained encoder with fresh heads.
+fn begin(
+    args: &Args,
+    recipe: &Recipe,
+    run: &Run,
+    fingerprint: String,
+) -> Result<(Params, AdamW, Position)> {
+    let device = Device::Cpu;
+    if let Some(state) = checkpoint::load(&args.out, recipe.optimiser, &fingerprint, &device)? {
+        return Ok(state);
+    }
+    let mut params = Params::load(&args.encoder.join("model.safetensors"), &device)?;
+    params.init(
+        &tensor_shapes(run.heads, run.config.hidden_size),
+        recipe.seed,
+    )?;
+    let position = Position {
+        step: 0,
+        tokens: 0,
+        seconds: 0,
+        fingerprint,
+    };
+    Ok((params, AdamW::new(recipe.optimiser), position))
 }
 
 /// Writes encoder and heads as f32, with their configuration, for `calibrate` and `export`.

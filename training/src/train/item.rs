@@ -1,12 +1,13 @@
 //! Rows of labelled data as the model reads them: through the same [`Reading`] and the same
 //! [`questions`] that serve users.
 
+use candle_core::{Error, Result};
 use rayon::prelude::*;
 use stance::actors::{Matcher, Registry};
 use stance::document::{ActorSpec, Document, OffsetUnit};
 use stance::encoder::tokenizer::TextTokenizer;
 use stance::heads::stance::Query;
-use stance::predict::{PredictError, Reading, ReadingOptions, needs_name, questions};
+use stance::predict::{Reading, ReadingOptions, needs_name, questions};
 
 /// One labelled target of a text.
 #[derive(Debug, Clone)]
@@ -79,7 +80,7 @@ pub fn read_rows(
     tokenizer: &TextTokenizer,
     window_tokens: usize,
     window_overlap: usize,
-) -> Result<Vec<Item>, PredictError> {
+) -> Result<Vec<Item>> {
     let options = ReadingOptions {
         window_tokens,
         window_overlap,
@@ -91,11 +92,7 @@ pub fn read_rows(
         .collect()
 }
 
-fn read_row(
-    row: &Row,
-    tokenizer: &TextTokenizer,
-    options: &ReadingOptions,
-) -> Result<Item, PredictError> {
+fn read_row(row: &Row, tokenizer: &TextTokenizer, options: &ReadingOptions) -> Result<Item> {
     let specs: Vec<ActorSpec> = row
         .targets
         .iter()
@@ -112,13 +109,15 @@ fn read_row(
         language: None,
         actors: Some(specs.clone()),
     };
-    let matcher = Matcher::for_specs(&specs, Registry::embedded())?;
-    let reading = Reading::new(&document, &matcher, tokenizer, options)?;
+    let matcher = Matcher::for_specs(&specs, Registry::embedded()).map_err(Error::wrap)?;
+    let reading = Reading::new(&document, &matcher, tokenizer, options).map_err(Error::wrap)?;
     let mut targets = Vec::with_capacity(row.targets.len());
     for (actor, target) in reading.actors.iter().zip(&row.targets) {
         let name = if needs_name(actor) {
             let name = target.names.last().map_or("", String::as_str);
-            let tokens = tokenizer.encode(name, std::slice::from_ref(&(0..name.len())))?;
+            let tokens = tokenizer
+                .encode(name, std::slice::from_ref(&(0..name.len())))
+                .map_err(Error::wrap)?;
             Some(tokenizer.wrap(&tokens.ids))
         } else {
             None

@@ -61,8 +61,7 @@ pub fn load_labelled(
     let mut sets = Sets::default();
     let mut too_long = 0;
     let mut read = |rows: Vec<Row>| -> Result<Vec<Item>> {
-        let items = read_rows(&rows, tokenizer, heads.window_tokens, heads.window_overlap)
-            .map_err(candle_core::Error::wrap)?;
+        let items = read_rows(&rows, tokenizer, heads.window_tokens, heads.window_overlap)?;
         let before = items.len();
         let kept: Vec<Item> = items
             .into_iter()
@@ -178,6 +177,7 @@ impl Labelled {
     }
 
     /// Rows and tokens of every set, for the log.
+    #[allow(clippy::format_push_string)] // a few lines, once a run
     pub fn summary(&self) -> String {
         let mut lines = BTreeMap::new();
         for (kind, items) in [

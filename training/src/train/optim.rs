@@ -1,4 +1,4 @@
-//! AdamW (Loshchilov & Hutter 2019, arXiv 1711.05101), in place and in parallel on the CPU.
+//! `AdamW` (Loshchilov & Hutter 2019, arXiv 1711.05101), in place and in parallel on the CPU.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use super::params::Params;
 /// Values per parallel task.
 const CHUNK: usize = 1 << 16;
 
-/// What AdamW is told once.
+/// What `AdamW` is told once.
 #[derive(Debug, Clone, Copy, serde::Deserialize, serde::Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct AdamWConfig {

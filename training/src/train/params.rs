@@ -57,7 +57,7 @@ impl Params {
     pub fn init(&mut self, shapes: &[(String, Vec<usize>)], seed: u64) -> Result<()> {
         for (name, shape) in shapes {
             let count: usize = shape.iter().product();
-            let data = if name.ends_with(".bias") {
+            let data = if name.rsplit('.').next() == Some("bias") {
                 vec![0.0f32; count]
             } else {
                 super::normal(seed, name, count, 0.02)

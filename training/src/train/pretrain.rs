@@ -52,7 +52,7 @@ pub struct Args {
     /// Output of `align`: `init/` and `pairs/`.
     #[arg(long)]
     pub align: PathBuf,
-    /// The teacher: a folder with MiniLM's `config.json` and `model.safetensors`.
+    /// The teacher: a folder with `config.json` and `model.safetensors`.
     #[arg(long)]
     pub teacher: PathBuf,
     /// Recipe.
