@@ -112,7 +112,8 @@ fn smallest_threshold(mut rows: Vec<(f32, bool)>, accuracy: f64) -> f32 {
             threshold = *probability;
         }
     }
-    ((threshold * 100.0).ceil() / 100.0).clamp(0.34, 0.9)
+    // 0.6 is 0.60000002 as f32, and must not become 0.61.
+    ((threshold * 100.0 - 1e-3).ceil() / 100.0).clamp(0.34, 0.9)
 }
 
 /// The threshold of greatest micro-F1, to two places.
