@@ -82,6 +82,10 @@ pub struct Options {
     /// How many evidence sentences an actor gets at the most (0 to 50).
     #[schema(maximum = 50)]
     pub max_evidence: usize,
+    /// How many of a document's own actors that its text never mentions are judged at the most
+    /// (0 to 64), each at the cost of a pass over the text; when there are more, none of them is.
+    #[schema(maximum = 64)]
+    pub max_unmentioned: usize,
     /// Judge only these actors of the registry; ignored for documents that bring their own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub restrict_to: Option<Vec<String>>,
@@ -107,6 +111,7 @@ impl Default for Options {
         Self {
             offset_unit: OffsetUnit::Char,
             max_evidence: 3,
+            max_unmentioned: 8,
             restrict_to: None,
             label_language: None,
             topic_threshold: None,

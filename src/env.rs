@@ -44,6 +44,8 @@ pub const ONLY: &str = "STANCE_ONLY";
 pub const OFFSET_UNIT: &str = "STANCE_OFFSET_UNIT";
 /// `--max-evidence`.
 pub const MAX_EVIDENCE: &str = "STANCE_MAX_EVIDENCE";
+/// `--max-unmentioned`.
+pub const MAX_UNMENTIONED: &str = "STANCE_MAX_UNMENTIONED";
 /// `--label-language`.
 pub const LABEL_LANGUAGE: &str = "STANCE_LABEL_LANGUAGE";
 /// `--topic-threshold`.

@@ -80,6 +80,10 @@ pub struct OutputArgs {
     /// Evidence sentences per actor at the most (0 to 50)
     #[arg(long, env = env::MAX_EVIDENCE, value_name = "COUNT", default_value_t = 3)]
     pub max_evidence: usize,
+    /// Actors of a document's own list that its text never mentions are judged when there are at
+    /// most so many (0 to 64); each costs a pass over the text
+    #[arg(long, env = env::MAX_UNMENTIONED, value_name = "COUNT", default_value_t = 8)]
+    pub max_unmentioned: usize,
     /// ISO 639-1 code of the language of topic labels and actor names; the document's own
     /// language when absent
     #[arg(long, env = env::LABEL_LANGUAGE, value_name = "LANGUAGE")]
@@ -102,6 +106,7 @@ impl OutputArgs {
         Options {
             offset_unit: self.offset_unit.into(),
             max_evidence: self.max_evidence,
+            max_unmentioned: self.max_unmentioned,
             restrict_to: (!self.only.is_empty()).then(|| self.only.clone()),
             label_language: self.label_language.clone(),
             topic_threshold: self.topic_threshold,

@@ -187,6 +187,25 @@ impl TextTokenizer {
         [self.prefix.as_slice(), ids, self.suffix.as_slice()].concat()
     }
 
+    /// One sequence of two texts: [`TextTokenizer::wrap`] of `first`, then `second` and the closing
+    /// special tokens again. The first token of `second` has the index of
+    /// [`TextTokenizer::special_len`] plus the length of `first`.
+    pub fn wrap_pair(&self, first: &[u32], second: &[u32]) -> Vec<u32> {
+        [
+            self.prefix.as_slice(),
+            first,
+            self.suffix.as_slice(),
+            second,
+            self.suffix.as_slice(),
+        ]
+        .concat()
+    }
+
+    /// Special tokens that [`TextTokenizer::wrap_pair`] adds in all.
+    pub fn pair_len(&self) -> usize {
+        self.prefix.len() + 2 * self.suffix.len()
+    }
+
     /// Special tokens before a sequence; its first token has this index after
     /// [`TextTokenizer::wrap`].
     pub fn prefix_len(&self) -> usize {

@@ -8,6 +8,9 @@ use crate::text::parse_language;
 /// The most evidence sentences that may be asked for per actor.
 pub const MAX_EVIDENCE: usize = 50;
 
+/// The most actors that a text never mentions and that may be judged all the same.
+pub const MAX_UNMENTIONED: usize = 64;
+
 /// An option that cannot be followed.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
@@ -70,12 +73,17 @@ impl ErrorCode for OptionsError {
 /// # Errors
 /// The first option that cannot be followed.
 pub fn check_options(options: &Options, registry: &Registry) -> Result<(), OptionsError> {
-    if options.max_evidence > MAX_EVIDENCE {
-        return Err(OptionsError::OutOfRange {
-            field: "max_evidence",
-            value: options.max_evidence as f64,
-            limit: MAX_EVIDENCE,
-        });
+    for (field, value, limit) in [
+        ("max_evidence", options.max_evidence, MAX_EVIDENCE),
+        ("max_unmentioned", options.max_unmentioned, MAX_UNMENTIONED),
+    ] {
+        if value > limit {
+            return Err(OptionsError::OutOfRange {
+                field,
+                value: value as f64,
+                limit,
+            });
+        }
     }
     let thresholds = [
         ("topic_threshold", options.topic_threshold),

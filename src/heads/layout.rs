@@ -9,7 +9,7 @@ use crate::encoder::TokenStates;
 const MASKED: f32 = -1e9;
 
 /// Signed distance buckets: 0 for the mention itself, then 1, 2, 3–4, 5–8, 9–16, 17–32, 33–64,
-/// more, after the mention and (from 9 on) before it; the last is for queries without mention.
+/// more, after the mention and (from 9 on) before it; the last is for names in front of the text.
 pub const DISTANCE_BUCKETS: usize = 18;
 
 /// Bucket of a token that stands `distance` tokens after (negative: before) the nearest mention.
@@ -46,8 +46,8 @@ pub struct Blocks {
     pub mask: Tensor,
     /// Distance bucket of each token, `[b · q · l]`.
     pub buckets: Tensor,
-    /// Row of the names for each padded query, shifted by one; 0 is "mentioned", `[b · q]`.
-    pub names: Tensor,
+    /// 1 for a query whose mention is a name in front of the text, else 0, `[b · q]`.
+    pub paired: Tensor,
     /// Where each query stands among the padded ones, `[queries]`.
     pub scatter: Tensor,
     /// Windows, queries per window, tokens per window.
@@ -77,13 +77,13 @@ impl Blocks {
         // A padded query attends everywhere: its row stays finite and nobody reads it.
         let mut mask = vec![0.0f32; b * q * l];
         let mut buckets = vec![0u32; b * q * l];
-        let mut names = vec![0u32; b * q];
+        let mut paired = vec![0u32; b * q];
         let mut scatter = Vec::with_capacity(queries.len());
         for (query, &(window, slot)) in queries.iter().zip(&places) {
             let row = window * q + slot;
             let at = row * l;
             scatter.push(row as u32);
-            names[row] = query.name.map_or(0, |n| n as u32 + 1);
+            paired[row] = u32::from(query.paired);
             let tokens: usize = query.mentions.iter().map(ExactSizeIterator::len).sum();
             for j in query.mentions.iter().flat_map(Clone::clone) {
                 mention[at + j] = 1.0 / tokens as f32;
@@ -104,7 +104,7 @@ impl Blocks {
             scope: Tensor::from_vec(scope, (b, q, l), device)?,
             mask: Tensor::from_vec(mask, (b, 1, q, l), device)?,
             buckets: Tensor::from_vec(buckets, b * q * l, device)?,
-            names: Tensor::from_vec(names, b * q, device)?,
+            paired: Tensor::from_vec(paired, b * q, device)?,
             scatter: Tensor::from_vec(scatter, queries.len(), device)?,
             dims: (b, q, l),
         })
@@ -133,8 +133,8 @@ fn check(states: &TokenStates, query: &Query) -> Result<()> {
     {
         bail!("stance query: mention {m:?} does not lie in {length} tokens");
     }
-    if query.mentions.is_empty() && query.name.is_none() {
-        bail!("stance query: neither mention nor name");
+    if query.mentions.is_empty() {
+        bail!("stance query without a mention");
     }
     Ok(())
 }

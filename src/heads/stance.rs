@@ -1,8 +1,10 @@
 //! The author's stance toward an actor, read off the token states of a window.
 //!
-//! Each query is an actor in a window: the mean state of its mention tokens, or the encoding of
-//! its name where the window does not mention it. It attends over the window's states with a
-//! learned bias for the signed distance to the nearest mention (as relative position biases do,
+//! Each query is an actor in a window: the mean state of its mention tokens. Where the text never
+//! mentions it, its name stands in front of the text in a sequence of their own, as sentence
+//! pairs do in BERT (Devlin et al. 2019, arXiv 1810.04805), and that is the mention. The query
+//! attends over the window's states with a learned bias for the signed distance to the nearest
+//! mention (as relative position biases do,
 //! Raffel et al. 2020, arXiv 1910.10683); a small MLP gives favor / against / neutral. A gate
 //! per window weighs the windows of a document against each other.
 
@@ -27,13 +29,17 @@ pub struct Query {
     pub mentions: Vec<Range<usize>>,
     /// Tokens that may be attended: the whole window, or one sentence of it.
     pub scope: Range<usize>,
-    /// Row of the encoded names, for an actor that the scope does not mention.
-    pub name: Option<usize>,
+    /// The mention is a name in front of the text, which never mentions the actor itself; how
+    /// far a token stands from it then means nothing.
+    pub paired: bool,
 }
 
 impl Query {
     /// How many tokens `j` stands after (negative: before) the nearest mention.
     pub(super) fn distance(&self, j: usize) -> Option<i64> {
+        if self.paired {
+            return None;
+        }
         let j = j as i64;
         self.mentions
             .iter()
@@ -121,8 +127,7 @@ impl StanceHead {
 
     /// Answers `queries` about `states`, in their order.
     ///
-    /// `names` is `[names, hidden]`, the pooled encodings of actor names that
-    /// [`Query::name`] points into. `drop` is applied to the head's inner features, for
+    /// `drop` is applied to the head's inner features, for
     /// training; pass the identity to read.
     ///
     /// # Errors
@@ -130,7 +135,6 @@ impl StanceHead {
     pub fn forward(
         &self,
         states: &TokenStates,
-        names: Option<&Tensor>,
         queries: &[Query],
         drop: &dyn Fn(&Tensor) -> Result<Tensor>,
     ) -> Result<StanceLogits> {
@@ -142,14 +146,8 @@ impl StanceHead {
         let padded = |x: &Tensor| x.index_select(&blocks.gather, 0)?.reshape((b, l, hidden));
         let tokens = padded(&states.states)?;
 
-        let zero = Tensor::zeros((1, hidden), tokens.dtype(), device)?;
-        let table = match names {
-            Some(names) => Tensor::cat(&[&zero, names], 0)?,
-            None => zero,
-        };
-        let name = table.index_select(&blocks.names, 0)?;
-        let mark = self.named.index_select(&blocks.names.minimum(1u32)?, 0)?;
-        let target = (blocks.mention.matmul(&tokens)? + (name + mark)?.reshape((b, q, hidden))?)?;
+        let mark = self.named.index_select(&blocks.paired, 0)?;
+        let target = (blocks.mention.matmul(&tokens)? + mark.reshape((b, q, hidden))?)?;
 
         let split =
             |x: &Tensor, n: usize| x.reshape((b, n, heads, dim))?.transpose(1, 2)?.contiguous();
@@ -262,12 +260,12 @@ mod tests {
             sequence,
             mentions: vec![mention],
             scope,
-            name: None,
+            paired: false,
         }
     }
 
     fn ask(states: &TokenStates, queries: &[Query]) -> Result<StanceLogits> {
-        head()?.forward(states, None, queries, &|x| Ok(x.clone()))
+        head()?.forward(states, queries, &|x| Ok(x.clone()))
     }
 
     #[test]
@@ -313,34 +311,33 @@ mod tests {
     }
 
     #[test]
-    fn a_name_stands_in_for_mentions() -> Result<()> {
-        let one = states(&[6])?;
-        let q = Query {
+    fn a_name_in_front_may_stand_anywhere() -> Result<()> {
+        let one = states(&[9])?;
+        let q = |paired| Query {
             sequence: 0,
-            mentions: vec![],
-            scope: 1..5,
-            name: Some(1),
+            mentions: vec![1..2],
+            scope: 4..8,
+            paired,
         };
-        let names = values(&[2, HIDDEN], 5)?;
-        let answer = |names: &Tensor| -> Result<Tensor> {
-            Ok(head()?
-                .forward(&one, Some(names), std::slice::from_ref(&q), &|x| {
-                    Ok(x.clone())
-                })?
-                .logits)
+        let near = Query {
+            mentions: vec![3..4],
+            ..q(true)
         };
-        let other = Tensor::cat(&[names.narrow(0, 0, 1)?, values(&[1, HIDDEN], 6)?], 0)?;
-        assert!(distance(&answer(&names)?, &answer(&other)?)? > 1e-3);
-        assert!(
-            ask(
-                &one,
-                &[Query {
-                    name: None,
-                    ..q.clone()
-                }]
-            )
-            .is_err()
-        );
+        // Equal states make two places differ by their distance alone.
+        let mut rows: Vec<Vec<f32>> = one.states.to_vec2()?;
+        rows[3] = rows[1].clone();
+        let same = TokenStates {
+            states: Tensor::new(rows, &Device::Cpu)?,
+            ..one
+        };
+        let logits = |q: Query| -> Result<Tensor> { Ok(ask(&same, &[q])?.logits) };
+        assert!(distance(&logits(q(true))?, &logits(near.clone())?)? < 1e-6);
+        let near = Query {
+            paired: false,
+            ..near
+        };
+        assert!(distance(&logits(q(false))?, &logits(near)?)? > 1e-4);
+        assert!(distance(&logits(q(false))?, &logits(q(true))?)? > 1e-4);
         Ok(())
     }
 
@@ -349,6 +346,10 @@ mod tests {
         let one = states(&[6])?;
         for bad in [
             query(1, 1..2, 1..5),
+            Query {
+                mentions: Vec::new(),
+                ..query(0, 1..2, 1..5)
+            },
             query(0, 5..7, 1..5),
             query(0, 1..2, 3..3),
             query(0, 1..2, 1..9),

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::TopicNames;
-use super::questions::{Questions, needs_name};
+use super::questions::{Plan, is_mentioned};
 use super::reading::{ActorReading, Reading};
 use crate::actors::{MatchedActor, Matcher};
 use crate::document::{Document, OffsetUnit, Options};
@@ -36,7 +36,7 @@ pub struct Parts<'a> {
     pub document: &'a Document,
     pub reading: &'a Reading,
     pub matcher: &'a Matcher,
-    pub questions: &'a [Questions],
+    pub plan: &'a Plan,
     pub answer: &'a Answer,
     pub config: &'a HeadsConfig,
     pub topics: &'a TopicNames,
@@ -131,11 +131,14 @@ fn stance(
     let threshold = options
         .stance_threshold
         .unwrap_or(calibration.stance_threshold);
-    let reason = if parts.reading.unknown > UNREADABLE {
+    let judged = !parts.plan.actors[index].windows.is_empty();
+    let reason = if !judged {
+        Some(AbstainReason::NotMentioned)
+    } else if parts.reading.unknown > UNREADABLE {
         Some(AbstainReason::UnreadableText)
     } else if probability >= threshold {
         None
-    } else if needs_name(actor) {
+    } else if !is_mentioned(actor) {
         Some(AbstainReason::NotMentioned)
     } else {
         Some(AbstainReason::LowConfidence)
@@ -178,7 +181,7 @@ fn evidence(
 ) -> Vec<Evidence> {
     let calibration = &parts.config.calibration;
     let class = Stance::ALL.iter().position(|&s| s == stance).unwrap_or(0);
-    let mut scored: Vec<(usize, [f32; 3])> = parts.questions[index]
+    let mut scored: Vec<(usize, [f32; 3])> = parts.plan.actors[index]
         .sentences
         .iter()
         .zip(&parts.answer.sentences[index])
@@ -221,6 +224,17 @@ fn warnings(parts: &Parts) -> Vec<Warning> {
         warn(
             "text_set_aside",
             format!("{aside} characters of menus, forms or repeated headings were set aside"),
+        );
+    }
+    let unjudged = parts.plan.actors.iter().filter(|a| a.windows.is_empty());
+    let unjudged = unjudged.count();
+    if unjudged > 0 {
+        warn(
+            "actors_not_judged",
+            format!(
+                "{unjudged} actors are never mentioned, over `options.max_unmentioned`, and were \
+                 not judged"
+            ),
         );
     }
     if reading.language.confidence < UNSURE_LANGUAGE {

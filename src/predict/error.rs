@@ -32,6 +32,16 @@ pub enum PredictError {
         /// The unit.
         unit: &'static str,
     },
+    /// The name of an actor that the text never mentions is too long to stand in front of it.
+    #[error("field `actors`: the name of actor `{actor}` has {tokens} tokens, over {limit}")]
+    NameTooLong {
+        /// The actor's id.
+        actor: String,
+        /// Tokens of the name.
+        tokens: usize,
+        /// The most that fit.
+        limit: usize,
+    },
     /// An option is outside its range.
     #[error("field `options.{field}`: {value} is outside {range}")]
     InvalidOption {
@@ -86,6 +96,7 @@ impl ErrorCode for PredictError {
             Self::Text(error) => error.code(),
             Self::Actor(error) => error.code(),
             Self::InvalidSpan { .. } => "invalid_span",
+            Self::NameTooLong { .. } => "name_too_long",
             Self::InvalidOption { .. } => "invalid_option",
             Self::Model(error) => error.code(),
             Self::Encoder(error) => error.code(),

@@ -13,7 +13,7 @@ mod reading;
 mod topics;
 
 pub use error::PredictError;
-pub use predictor::Predictor;
-pub use questions::{Questions, needs_name, questions};
+pub use predictor::{HEADS_CONFIG_FILE, HEADS_FILE, Predictor};
+pub use questions::{Plan, Questions, is_mentioned};
 pub use reading::{ActorReading, MentionReading, Reading, ReadingOptions, Window};
 pub use topics::TopicNames;

@@ -7,7 +7,7 @@ use candle_nn::VarBuilder;
 use rayon::prelude::*;
 
 use super::assemble::{self, Answer, assemble};
-use super::questions::{Questions, needs_name, questions};
+use super::questions::Plan;
 use super::reading::{Reading, ReadingOptions};
 use super::{PredictError, TopicNames};
 use crate::actors::{ActorError, Matcher, Registry};
@@ -57,7 +57,15 @@ struct WindowAnswers {
 struct Work<'a> {
     reading: Reading,
     matcher: &'a Matcher,
-    questions: Vec<Questions>,
+    plan: Plan,
+}
+
+impl Work<'_> {
+    /// All sequences that the encoder reads: the windows, then the paired ones.
+    fn sequences(&self) -> impl Iterator<Item = &[u32]> {
+        let windows = self.reading.windows.iter().map(|w| w.ids.as_slice());
+        windows.chain(self.plan.paired.iter().map(Vec::as_slice))
+    }
 }
 
 impl Predictor {
@@ -180,22 +188,23 @@ impl Predictor {
             .map(|(document, own)| {
                 let matcher = choose(own.as_ref(), restricted.as_ref(), &self.matcher)?;
                 let reading = Reading::new(document, matcher, &self.tokenizer, &reading_options)?;
-                Ok((reading, matcher))
+                let plan = Plan::new(&reading, matcher, &self.tokenizer, options.max_unmentioned)?;
+                Ok(Work {
+                    reading,
+                    matcher,
+                    plan,
+                })
             })
             .collect();
         let mut works = Vec::new();
         let mut outcomes: Vec<Result<usize, PredictError>> = Vec::with_capacity(readings.len());
         for reading in readings {
-            outcomes.push(reading.map(|(reading, matcher)| {
-                works.push(Work {
-                    reading,
-                    matcher,
-                    questions: Vec::new(),
-                });
+            outcomes.push(reading.map(|work| {
+                works.push(work);
                 works.len() - 1
             }));
         }
-        let answers = self.answer(&mut works);
+        let answers = self.answer(&works);
         outcomes
             .into_iter()
             .zip(documents)
@@ -210,7 +219,7 @@ impl Predictor {
                     document,
                     reading: &work.reading,
                     matcher: work.matcher,
-                    questions: &work.questions,
+                    plan: &work.plan,
                     answer,
                     config: &self.config,
                     topics: &self.topics,
@@ -237,7 +246,7 @@ impl Predictor {
             clean: false,
             unit: crate::document::OffsetUnit::Byte,
         };
-        let mut works = texts
+        let works = texts
             .par_iter()
             .map(|text| {
                 let document = Document {
@@ -248,45 +257,41 @@ impl Predictor {
                 Ok(Work {
                     reading,
                     matcher: &none,
-                    questions: Vec::new(),
+                    plan: Plan::default(),
                 })
             })
             .collect::<Result<Vec<_>, PredictError>>()?;
-        let windows = self.read_windows(&mut works)?;
+        let windows = self.read_windows(&works)?;
         let pooled = pool_documents(&works, &windows, self.encoder.info().hidden)?;
         let norm = (pooled.sqr()?.sum_keepdim(1)? + 1e-12)?.sqrt()?;
         Ok(pooled.broadcast_div(&norm)?.to_vec2()?)
     }
 
-    /// Encodes the names of actors that no token mentions, plans all queries, and encodes every
-    /// window once.
-    fn read_windows(&self, works: &mut [Work]) -> Result<Vec<Vec<WindowAnswers>>, PredictError> {
-        let names = self.plan(works)?;
+    /// Encodes every sequence once and answers the queries about it.
+    fn read_windows(&self, works: &[Work]) -> Result<Vec<Vec<WindowAnswers>>, PredictError> {
         let mut places = Vec::new();
+        let mut sequences: Vec<&[u32]> = Vec::new();
         for (w, work) in works.iter().enumerate() {
-            places.extend((0..work.reading.windows.len()).map(|window| (w, window)));
+            for (i, ids) in work.sequences().enumerate() {
+                places.push((w, i));
+                sequences.push(ids);
+            }
         }
-        let lengths: Vec<usize> = places
-            .iter()
-            .map(|&(w, i)| works[w].reading.windows[i].ids.len())
-            .collect();
+        let lengths: Vec<usize> = sequences.iter().map(|s| s.len()).collect();
         let mut answers: Vec<Vec<WindowAnswers>> = works
             .iter()
-            .map(|work| vec![WindowAnswers::default(); work.reading.windows.len()])
+            .map(|work| vec![WindowAnswers::default(); work.sequences().count()])
             .collect();
         for batch in batch::plan(&lengths, BATCH_TOKENS) {
             let members: Vec<(usize, usize)> = batch.iter().map(|&i| places[i]).collect();
-            let ids: Vec<&[u32]> = members
-                .iter()
-                .map(|&(w, i)| works[w].reading.windows[i].ids.as_slice())
-                .collect();
+            let ids: Vec<&[u32]> = batch.iter().map(|&i| sequences[i]).collect();
             let states = self.encoder.encode(&ids)?;
             let pooled: Vec<Vec<f32>> = mean_pool(&states)?.to_vec2()?;
             let mut queries = Vec::new();
             let mut owners = Vec::new();
             for (slot, &(w, window)) in members.iter().enumerate() {
                 answers[w][window].pooled.clone_from(&pooled[slot]);
-                for query in asked(&works[w].questions).filter(|q| q.sequence == window) {
+                for query in asked(&works[w].plan).filter(|q| q.sequence == window) {
                     queries.push(Query {
                         sequence: slot,
                         ..query.clone()
@@ -297,9 +302,7 @@ impl Predictor {
             if queries.is_empty() {
                 continue;
             }
-            let said =
-                self.stance
-                    .forward(&states, names.as_ref(), &queries, &|x| Ok(x.clone()))?;
+            let said = self.stance.forward(&states, &queries, &|x| Ok(x.clone()))?;
             let logits: Vec<Vec<f32>> = said.logits.to_vec2()?;
             let gates: Vec<f32> = said.gates.to_vec1()?;
             for ((logits, gate), (w, window)) in logits.iter().zip(gates).zip(owners) {
@@ -311,41 +314,7 @@ impl Predictor {
         Ok(answers)
     }
 
-    /// Fills in the questions of every work; returns the encoded names they point to.
-    fn plan(&self, works: &mut [Work]) -> Result<Option<Tensor>, PredictError> {
-        let mut names: Vec<Vec<u32>> = Vec::new();
-        for work in works.iter_mut() {
-            let language = work.reading.language.code.clone();
-            for actor in &work.reading.actors {
-                let row = if needs_name(actor) {
-                    let name = work.matcher.actors()[actor.actor].query_name(&language);
-                    let whole = 0..name.len();
-                    let tokens = self.tokenizer.encode(name, std::slice::from_ref(&whole))?;
-                    names.push(self.tokenizer.wrap(&tokens.ids));
-                    Some(names.len() - 1)
-                } else {
-                    None
-                };
-                work.questions.push(questions(&work.reading, actor, row));
-            }
-        }
-        if names.is_empty() {
-            return Ok(None);
-        }
-        let mut rows: Vec<Option<Tensor>> = vec![None; names.len()];
-        let lengths: Vec<usize> = names.iter().map(Vec::len).collect();
-        for batch in batch::plan(&lengths, BATCH_TOKENS) {
-            let ids: Vec<&[u32]> = batch.iter().map(|&i| names[i].as_slice()).collect();
-            let pooled = mean_pool(&self.encoder.encode(&ids)?)?;
-            for (slot, i) in batch.into_iter().enumerate() {
-                rows[i] = Some(pooled.get(slot)?);
-            }
-        }
-        let rows: Vec<Tensor> = rows.into_iter().flatten().collect();
-        Ok(Some(Tensor::stack(&rows, 0)?))
-    }
-
-    fn answer(&self, works: &mut [Work]) -> Result<Vec<Answer>, PredictError> {
+    fn answer(&self, works: &[Work]) -> Result<Vec<Answer>, PredictError> {
         if works.is_empty() {
             return Ok(Vec::new());
         }
@@ -377,8 +346,8 @@ fn choose<'a>(
 }
 
 /// All queries of a document, in the order in which their answers come back per window.
-fn asked(questions: &[Questions]) -> impl Iterator<Item = &Query> {
-    questions.iter().flat_map(|q| {
+fn asked(plan: &Plan) -> impl Iterator<Item = &Query> {
+    plan.actors.iter().flat_map(|q| {
         q.windows
             .iter()
             .chain(q.sentences.iter().map(|(_, query)| query))
@@ -391,10 +360,11 @@ fn pool_documents(
     windows: &[Vec<WindowAnswers>],
     hidden: usize,
 ) -> Result<Tensor, PredictError> {
-    let rows: Vec<f32> = windows
+    let rows: Vec<f32> = works
         .iter()
-        .flatten()
-        .flat_map(|w| w.pooled.iter().copied())
+        .zip(windows)
+        .flat_map(|(work, answers)| &answers[..work.reading.windows.len()])
+        .flat_map(|answer| answer.pooled.iter().copied())
         .collect();
     let count = rows.len() / hidden.max(1);
     let rows = Tensor::from_vec(rows, (count, hidden), &Device::Cpu)?;
@@ -418,7 +388,7 @@ fn answer_document(
     // Answers stand per window in the order of `asked`; walking `asked` again finds each.
     let mut next = vec![0usize; windows.len()];
     let (mut logits, mut gates) = (Vec::new(), Vec::new());
-    for query in asked(&work.questions) {
+    for query in asked(&work.plan) {
         let (l, g) = windows[query.sequence].queries[next[query.sequence]];
         next[query.sequence] += 1;
         logits.push(l);
@@ -435,26 +405,29 @@ fn answer_document(
     }
     let mut at = 0;
     let (mut groups, mut sentences) = (Vec::new(), Vec::new());
-    for questions in &work.questions {
+    for questions in &work.plan.actors {
         groups.push((at..at + questions.windows.len()).collect::<Vec<_>>());
         at += questions.windows.len();
         sentences.push(logits[at..at + questions.sentences.len()].to_vec());
         at += questions.sentences.len();
     }
-    let actors = if groups.is_empty() {
-        Vec::new()
-    } else {
+    // Of an actor that was not asked about nothing is known: equal logits.
+    let mut actors = vec![[0.0f32; 3]; groups.len()];
+    let judged: Vec<usize> = (0..groups.len())
+        .filter(|&i| !groups[i].is_empty())
+        .collect();
+    if !judged.is_empty() {
+        let groups: Vec<Vec<usize>> = judged.iter().map(|&i| groups[i].clone()).collect();
         let flat: Vec<f32> = logits.iter().flatten().copied().collect();
         let said = StanceLogits {
             logits: Tensor::from_vec(flat, (logits.len(), 3), &Device::Cpu)?,
             gates: Tensor::from_vec(gates, logits.len(), &Device::Cpu)?,
         };
         let combined: Vec<Vec<f32>> = combine(&said, &groups)?.to_dtype(DType::F32)?.to_vec2()?;
-        combined
-            .into_iter()
-            .map(|row| [row[0], row[1], row[2]])
-            .collect()
-    };
+        for (i, row) in judged.into_iter().zip(combined) {
+            actors[i] = [row[0], row[1], row[2]];
+        }
+    }
     Ok(Answer {
         topics,
         actors,
@@ -473,13 +446,18 @@ fn check(options: &Options) -> Result<(), PredictError> {
     };
     share("topic_threshold", options.topic_threshold)?;
     share("stance_threshold", options.stance_threshold)?;
-    if options.max_evidence > 50 {
-        let value = options.max_evidence.to_string();
-        return Err(PredictError::InvalidOption {
-            field: "max_evidence",
-            value,
-            range: "0 to 50",
-        });
+    for (field, value, most, range) in [
+        ("max_evidence", options.max_evidence, 50, "0 to 50"),
+        ("max_unmentioned", options.max_unmentioned, 64, "0 to 64"),
+    ] {
+        if value > most {
+            let value = value.to_string();
+            return Err(PredictError::InvalidOption {
+                field,
+                value,
+                range,
+            });
+        }
     }
     if let Some(language) = &options.label_language {
         crate::text::parse_language(language)?;

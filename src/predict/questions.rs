@@ -3,23 +3,106 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+use super::PredictError;
 use super::reading::{ActorReading, MentionReading, Reading};
+use crate::actors::Matcher;
+use crate::encoder::tokenizer::TextTokenizer;
 use crate::heads::stance::Query;
 
 /// The queries about one actor of one document.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Questions {
-    /// One query per window that counts: those that mention the actor, or all when none does.
-    /// Their answers are combined into the document's. [`Query::sequence`] is the window's
-    /// number in the document.
+    /// One query per window that mentions the actor, or per [`Plan::paired`] sequence of an actor
+    /// that no window mentions. Their answers are combined into the document's. Empty for an
+    /// actor that is not judged.
     pub windows: Vec<Query>,
     /// One query per sentence that mentions the actor, for evidence.
     pub sentences: Vec<(usize, Query)>,
 }
 
-/// The queries about `actor`; `name` is the row of its encoded name among the names of the
-/// batch, needed when [`needs_name`] says so.
-pub fn questions(reading: &Reading, actor: &ActorReading, name: Option<usize>) -> Questions {
+/// Everything that is asked about one document. [`Query::sequence`] counts the windows of the
+/// reading first and the paired sequences after them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// The queries about each actor of the reading, in its order.
+    pub actors: Vec<Questions>,
+    /// Sequences of a name and a stretch of the text, for actors that the text never mentions.
+    pub paired: Vec<Vec<u32>>,
+}
+
+impl Plan {
+    /// Asks about every actor of `reading`, which `matcher` found. Actors that the text never
+    /// mentions cost a pass over the text each; when there are more than `max_unmentioned` of
+    /// them, none of these is asked about.
+    ///
+    /// # Errors
+    /// `name_too_long` for such an actor, or what the tokenizer says.
+    pub fn new(
+        reading: &Reading,
+        matcher: &Matcher,
+        tokenizer: &TextTokenizer,
+        max_unmentioned: usize,
+    ) -> Result<Self, PredictError> {
+        let mut plan = Self::default();
+        let unmentioned = reading.actors.iter().filter(|a| !is_mentioned(a)).count();
+        for actor in &reading.actors {
+            let questions = if is_mentioned(actor) {
+                mentioned(reading, actor)
+            } else if unmentioned <= max_unmentioned {
+                let matched = &matcher.actors()[actor.actor];
+                let name = matched.query_name(&reading.language.code, reading.clean.text());
+                let whole = 0..name.len();
+                let ids = tokenizer.encode(name, std::slice::from_ref(&whole))?.ids;
+                plan.pair(reading, &ids, tokenizer)
+                    .map_err(|(tokens, limit)| PredictError::NameTooLong {
+                        actor: matched.id.clone(),
+                        tokens,
+                        limit,
+                    })?
+            } else {
+                Questions::default()
+            };
+            plan.actors.push(questions);
+        }
+        Ok(plan)
+    }
+
+    /// Puts `name` in front of the whole text, in as many sequences as it takes; the error gives
+    /// the tokens of the name and the limit.
+    fn pair(
+        &mut self,
+        reading: &Reading,
+        name: &[u32],
+        tokenizer: &TextTokenizer,
+    ) -> Result<Questions, (usize, usize)> {
+        let room = reading.window_tokens().saturating_sub(tokenizer.pair_len());
+        if name.len() > room / 2 {
+            return Err((name.len(), room / 2));
+        }
+        // A name that the tokenizer drops whole is asked for by the opening special token.
+        let start = tokenizer.prefix_len();
+        let mention = match name.len() {
+            0 => 0..1,
+            tokens => start..start + tokens,
+        };
+        let text = tokenizer.special_len() + name.len();
+        let mut questions = Questions::default();
+        for range in reading.cut(room - name.len()) {
+            questions.windows.push(Query {
+                sequence: reading.windows.len() + self.paired.len(),
+                mentions: vec![mention.clone()],
+                scope: scope(&range, &range, text),
+                paired: true,
+            });
+            self.paired
+                .push(tokenizer.wrap_pair(name, &reading.tokens.ids[range]));
+        }
+        Ok(questions)
+    }
+}
+
+/// The queries about an actor that the text mentions.
+fn mentioned(reading: &Reading, actor: &ActorReading) -> Questions {
     let mentions = telling(&actor.mentions);
     let mut out = Questions::default();
     for (number, window) in reading.windows.iter().enumerate() {
@@ -29,23 +112,9 @@ pub fn questions(reading: &Reading, actor: &ActorReading, name: Option<usize>) -
                 sequence: number,
                 mentions: inside,
                 scope: scope(&window.tokens, &window.tokens, reading.prefix),
-                name: None,
+                paired: false,
             });
         }
-    }
-    if out.windows.is_empty() {
-        out.windows = reading
-            .windows
-            .iter()
-            .enumerate()
-            .map(|(number, window)| Query {
-                sequence: number,
-                mentions: Vec::new(),
-                scope: scope(&window.tokens, &window.tokens, reading.prefix),
-                name,
-            })
-            .collect();
-        return out;
     }
     let mut by_sentence: BTreeMap<usize, Vec<Range<usize>>> = BTreeMap::new();
     for mention in &mentions {
@@ -83,16 +152,16 @@ pub fn questions(reading: &Reading, actor: &ActorReading, name: Option<usize>) -
                 sequence: number,
                 mentions: within(&parts, &window.tokens, reading.prefix),
                 scope: scope(&visible, &window.tokens, reading.prefix),
-                name: None,
+                paired: false,
             },
         ));
     }
     out
 }
 
-/// Whether the stance head must be given the actor's name, because no token mentions it.
-pub fn needs_name(actor: &ActorReading) -> bool {
-    telling(&actor.mentions).is_empty()
+/// Whether any token mentions the actor.
+pub fn is_mentioned(actor: &ActorReading) -> bool {
+    !telling(&actor.mentions).is_empty()
 }
 
 /// Token ranges of the mentions that say who is meant: the full ones, or the adjectives where

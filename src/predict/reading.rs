@@ -72,6 +72,8 @@ pub struct Reading {
     pub actors: Vec<ActorReading>,
     /// Share of tokens that the vocabulary does not know.
     pub unknown: f32,
+    window_tokens: usize,
+    window_overlap: usize,
 }
 
 impl Reading {
@@ -103,17 +105,30 @@ impl Reading {
         };
         let sentences = sentences(clean.text(), clean.paragraphs());
         let tokens = tokenizer.encode(clean.text(), &sentences)?;
-        let windows = cut(&tokens, sentences.len(), tokenizer, options);
         let mut reading = Self {
+            windows: Vec::new(),
+            window_tokens: options.window_tokens,
+            window_overlap: options.window_overlap,
             unknown: tokenizer.unknown_fraction(&tokens.ids),
             prefix: tokenizer.prefix_len(),
             clean,
             language,
             sentences,
             tokens,
-            windows,
             actors: Vec::new(),
         };
+        reading.windows = reading
+            .cut(
+                options
+                    .window_tokens
+                    .saturating_sub(tokenizer.special_len()),
+            )
+            .into_iter()
+            .map(|range| Window {
+                ids: tokenizer.wrap(&reading.tokens.ids[range.clone()]),
+                tokens: range,
+            })
+            .collect();
         reading.actors = reading.find_actors(matcher, &given);
         Ok(reading)
     }
@@ -172,6 +187,26 @@ impl Reading {
         actors
     }
 
+    /// Longest window in tokens, special tokens included.
+    pub fn window_tokens(&self) -> usize {
+        self.window_tokens
+    }
+
+    /// Stretches of at most `room` tokens that cover the document, at least one.
+    pub fn cut(&self, room: usize) -> Vec<Range<usize>> {
+        let mut counts = vec![0usize; self.sentences.len()];
+        for &sentence in &self.tokens.sentence_of {
+            counts[sentence as usize] += 1;
+        }
+        let room = room.max(1);
+        let mut ranges = windows(&counts, room, self.window_overlap.min(room / 2));
+        if ranges.is_empty() {
+            // A text of nothing but characters that the tokenizer drops is read all the same.
+            ranges.push(0..0);
+        }
+        ranges
+    }
+
     /// Tokens of sentence `index`.
     pub fn sentence_tokens(&self, index: usize) -> Range<usize> {
         let of = &self.tokens.sentence_of;
@@ -225,32 +260,6 @@ fn given_spans(
                     }
                 })
                 .collect()
-        })
-        .collect()
-}
-
-fn cut(
-    tokens: &Tokens,
-    sentences: usize,
-    tokenizer: &TextTokenizer,
-    options: &ReadingOptions,
-) -> Vec<Window> {
-    let mut counts = vec![0usize; sentences];
-    for &sentence in &tokens.sentence_of {
-        counts[sentence as usize] += 1;
-    }
-    let special = tokenizer.special_len();
-    let room = options.window_tokens.saturating_sub(special).max(1);
-    let mut ranges = windows(&counts, room, options.window_overlap);
-    if ranges.is_empty() {
-        // A text of nothing but characters that the tokenizer drops is read all the same.
-        ranges.push(0..0);
-    }
-    ranges
-        .into_iter()
-        .map(|range| Window {
-            ids: tokenizer.wrap(&tokens.ids[range.clone()]),
-            tokens: range,
         })
         .collect()
 }

@@ -83,6 +83,7 @@ impl Judge for Product {
         let options = Options {
             offset_unit: OffsetUnit::Char,
             max_evidence: 0,
+            max_unmentioned: 64,
             ..Options::default()
         };
         let mut answers: Vec<Option<Answer>> = vec![None; examples.len()];

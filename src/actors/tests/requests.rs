@@ -55,7 +55,7 @@ fn ids_of_the_registry_bring_their_names() {
     )
     .unwrap();
     assert_eq!(matcher.actors()[0].kind, "state");
-    assert_eq!(matcher.actors()[0].query_name("ar"), "سوريا");
+    assert_eq!(matcher.actors()[0].query_name("ar", "نص"), "سوريا");
     // Asked for, an adjective alone counts; the army is still another actor.
     assert_eq!(
         found(&matcher, "Muster praised the Syrian people"),
@@ -99,7 +99,7 @@ fn actors_without_matchable_names_stay() {
         Matcher::for_specs(&[with_spans, spec("marks", &["!!!"])], Registry::embedded()).unwrap();
     assert_eq!(matcher.actors().len(), 2);
     assert!(matcher.find("anything ??? at all").is_empty());
-    assert_eq!(matcher.actors()[0].query_name("en"), "x-1");
+    assert_eq!(matcher.actors()[0].query_name("en", "text"), "x-1");
 }
 
 #[test]

@@ -1,5 +1,5 @@
 //! Making the model read the sentence and not the name's reputation: in a share of the rows the
-//! target's tokens are masked, or replaced by those of another row's target; and some of all
+//! target's mentions are masked, or replaced by those of another row's target; and some of all
 //! tokens are masked (word dropout).
 
 use rand::Rng;
@@ -27,7 +27,8 @@ impl Names {
     pub fn collect(items: &[Item]) -> Self {
         let mut by_length: Vec<Vec<Vec<u32>>> = Vec::new();
         for item in items {
-            for query in item.targets.iter().flat_map(|t| &t.queries) {
+            let queries = item.targets.iter().flat_map(|t| &t.queries);
+            for query in queries.filter(|q| !q.paired) {
                 for mention in &query.mentions {
                     let ids = item.windows[query.sequence][mention.clone()].to_vec();
                     if by_length.len() <= ids.len() {
@@ -73,8 +74,10 @@ pub fn augment(
     }
     for (window, fixed) in out.windows.iter_mut().zip(&fixed) {
         let end = window.len().saturating_sub(1);
+        // The closing special token, which stands between name and text too.
+        let separator = window[end];
         for (id, fixed) in window[..end].iter_mut().zip(fixed).skip(1) {
-            if !fixed && rng.random::<f64>() < config.mask_token {
+            if !fixed && *id != separator && rng.random::<f64>() < config.mask_token {
                 *id = mask;
             }
         }
@@ -96,18 +99,14 @@ fn change_target(
     for query in &target.queries {
         for mention in &query.mentions {
             let ids = &mut windows[query.sequence][mention.clone()];
-            if masked {
+            if query.paired {
+                // A name in front of the text is the question itself.
+            } else if masked {
                 ids.fill(mask);
             } else if swapped && let Some(other) = names.draw(ids.len(), rng) {
                 ids.copy_from_slice(other);
             }
             fixed[query.sequence][mention.clone()].fill(true);
-        }
-    }
-    if masked && let Some(name) = &mut target.name {
-        let end = name.len().saturating_sub(1);
-        if end > 1 {
-            name[1..end].fill(mask);
         }
     }
 }
@@ -126,7 +125,7 @@ mod tests {
             sequence: 0,
             mentions: vec![mention],
             scope: 1..ids.len() - 1,
-            name: None,
+            paired: false,
         };
         Item {
             set: 0,
@@ -135,7 +134,6 @@ mod tests {
                 label: 0,
                 weight: 1.0,
                 queries: vec![query],
-                name: None,
             }],
             topic: None,
         }

@@ -46,10 +46,13 @@ pub fn run(args: &Args) -> Result<()> {
     let (params, config, mut heads) = read_model(&args.model, &Device::Cpu)?;
     let tokenizer =
         TextTokenizer::load(args.model.join("tokenizer.json")).map_err(candle_core::Error::wrap)?;
-    let mut labelled = load_labelled(&args.prep, &heads, &tokenizer, args.max_windows)?;
+    let mut labelled = load_labelled(&args.prep, &heads, &tokenizer, args.max_windows, &[])?;
     labelled.thin_validation(ROWS_PER_SET, TOPIC_ROWS_PER_SET);
     let student = Student::new(&params, &config, &heads, |_| false)?;
-    let measured = measure(&student, &labelled)?;
+    let measured = measure(
+        |items| student.forward(items, &|x| Ok(x.clone())),
+        &labelled,
+    )?;
     heads.calibration = calibrate(&measured, args.accuracy);
     let text = serde_json::to_string_pretty(&heads).map_err(candle_core::Error::wrap)?;
     std::fs::write(args.model.join("stance.json"), text)?;
@@ -63,7 +66,9 @@ pub fn run(args: &Args) -> Result<()> {
     Ok(())
 }
 
-fn calibrate(measured: &Measured, accuracy: f64) -> Calibration {
+/// Temperatures and thresholds of what was measured; `accuracy` is the share of right answers
+/// among those given that the stance threshold must reach.
+pub fn calibrate(measured: &Measured, accuracy: f64) -> Calibration {
     let rows: Vec<_> = measured.stance.values().flatten().copied().collect();
     let logits: Vec<_> = rows.iter().map(|(l, _)| *l).collect();
     let labels: Vec<_> = rows.iter().map(|(_, y)| *y).collect();

@@ -116,7 +116,7 @@ fn refs(sequences: &[Vec<u32>]) -> Vec<&[u32]> {
     sequences.iter().map(Vec::as_slice).collect()
 }
 
-fn encode(encoder: &Bert, sequences: &[Vec<u32>]) -> Result<TokenStates> {
+fn encode(encoder: &dyn Encoder, sequences: &[Vec<u32>]) -> Result<TokenStates> {
     encoder
         .encode(&refs(sequences))
         .map_err(candle_core::Error::wrap)
@@ -264,7 +264,7 @@ impl Distiller {
     ///
     /// # Errors
     /// When the device fails.
-    pub fn losses(&self, student: &Bert, batch: &Batch) -> Result<Losses> {
+    pub fn losses(&self, student: &dyn Encoder, batch: &Batch) -> Result<Losses> {
         let teacher = encode(&self.teacher, &batch.teacher)?;
         losses(
             &encode(student, &batch.student)?,
@@ -279,7 +279,7 @@ impl Distiller {
     ///
     /// # Errors
     /// When the store is corrupt or the device fails.
-    pub fn validate(&self, student: &Bert) -> Result<Vec<(String, f64)>> {
+    pub fn validate(&self, student: &dyn Encoder) -> Result<Vec<(String, f64)>> {
         let mut out = Vec::new();
         let (mut errors, mut batches) = (0.0, 0.0);
         for (language, _) in &self.languages {

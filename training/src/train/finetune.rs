@@ -71,6 +71,10 @@ pub struct Recipe {
     pub set_weights: BTreeMap<String, f64>,
     /// Documents of more windows than this are left out (and counted).
     pub max_windows: usize,
+    /// ISO 639-1 codes of languages whose stance rows are left out, to see what the others teach
+    /// about them.
+    #[serde(default)]
+    pub leave_out: Vec<String>,
     /// Longest window in tokens, special tokens included.
     pub window_tokens: usize,
     /// Most tokens that consecutive windows share.
@@ -101,7 +105,8 @@ pub struct Recipe {
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The pretrained encoder: a folder with `config.json`, `tokenizer.json` and
-    /// `model.safetensors`.
+    /// `model.safetensors`. With `heads.safetensors`, from an earlier run, those heads are trained
+    /// on.
     #[arg(long)]
     pub encoder: PathBuf,
     /// Output of `prepare`.
@@ -299,7 +304,13 @@ pub fn run(args: &Args) -> Result<()> {
     heads
         .validate(config.hidden_size, config.max_tokens())
         .map_err(candle_core::Error::Msg)?;
-    let mut labelled = load_labelled(&args.prep, &heads, &tokenizer, recipe.max_windows)?;
+    let mut labelled = load_labelled(
+        &args.prep,
+        &heads,
+        &tokenizer,
+        recipe.max_windows,
+        &recipe.leave_out,
+    )?;
     eprintln!("{}", labelled.summary());
     labelled.thin_validation(recipe.validation_rows, recipe.validation_topic_rows);
     let fingerprint = super::fingerprint(&[&text, &labelled.hash]);
@@ -359,7 +370,11 @@ pub fn run(args: &Args) -> Result<()> {
         }
         if position.step % recipe.validate_every == 0 || position.step == recipe.steps {
             let student = Student::new(&params, &config, &heads, |_| false)?;
-            let values = measure(&student, &labelled)?.values();
+            let values = measure(
+                |items| student.forward(items, &|x| Ok(x.clone())),
+                &labelled,
+            )?
+            .values();
             let values: Vec<(&str, f64)> = values.iter().map(|(n, v)| (n.as_str(), *v)).collect();
             journal.report("valid", position.step, &values)?;
         }
@@ -392,10 +407,18 @@ fn begin(
         return Ok(state);
     }
     let mut params = Params::load(&args.encoder.join("model.safetensors"), &device)?;
-    params.init(
-        &tensor_shapes(run.heads, run.config.hidden_size),
-        recipe.seed,
-    )?;
+    let heads = args.encoder.join("heads.safetensors");
+    if heads.is_file() {
+        eprintln!("going on from the heads in {}", heads.display());
+        for (name, var) in Params::load(&heads, &device)?.iter() {
+            params.insert(name, var.as_tensor())?;
+        }
+    } else {
+        params.init(
+            &tensor_shapes(run.heads, run.config.hidden_size),
+            recipe.seed,
+        )?;
+    }
     let position = Position {
         step: 0,
         tokens: 0,

@@ -1,5 +1,5 @@
 //! Rows of labelled data as the model reads them: through the same [`Reading`] and the same
-//! [`questions`] that serve users.
+//! [`Plan`] that serve users.
 
 use candle_core::{Error, Result};
 use rayon::prelude::*;
@@ -7,7 +7,7 @@ use stance::actors::{Matcher, Registry};
 use stance::document::{ActorSpec, Document, OffsetUnit};
 use stance::encoder::tokenizer::TextTokenizer;
 use stance::heads::stance::Query;
-use stance::predict::{Reading, ReadingOptions, needs_name, questions};
+use stance::predict::{Plan, Reading, ReadingOptions};
 
 /// One labelled target of a text.
 #[derive(Debug, Clone)]
@@ -16,11 +16,8 @@ pub struct Target {
     pub label: usize,
     /// How much the label counts, between 0 and 1.
     pub weight: f32,
-    /// The queries whose combined answer is the stance; [`Query::name`] is 0 where the name is
-    /// asked for.
+    /// The queries whose combined answer is the stance.
     pub queries: Vec<Query>,
-    /// Ids of the target's name with special tokens, when no token mentions it.
-    pub name: Option<Vec<u32>>,
 }
 
 /// One text with its labels.
@@ -28,7 +25,8 @@ pub struct Target {
 pub struct Item {
     /// Index of its set in the recipe.
     pub set: usize,
-    /// Token ids of each window, with special tokens.
+    /// Token ids of each sequence, with special tokens: a topic row's windows, or those windows
+    /// and paired sequences that a target asks.
     pub windows: Vec<Vec<u32>>,
     /// Labelled targets; empty for a topic row.
     pub targets: Vec<Target>,
@@ -111,29 +109,76 @@ fn read_row(row: &Row, tokenizer: &TextTokenizer, options: &ReadingOptions) -> R
     };
     let matcher = Matcher::for_specs(&specs, Registry::embedded()).map_err(Error::wrap)?;
     let reading = Reading::new(&document, &matcher, tokenizer, options).map_err(Error::wrap)?;
-    let mut targets = Vec::with_capacity(row.targets.len());
-    for (actor, target) in reading.actors.iter().zip(&row.targets) {
-        let name = if needs_name(actor) {
-            let name = target.names.last().map_or("", String::as_str);
-            let tokens = tokenizer
-                .encode(name, std::slice::from_ref(&(0..name.len())))
-                .map_err(Error::wrap)?;
-            Some(tokenizer.wrap(&tokens.ids))
-        } else {
-            None
-        };
-        let asked = questions(&reading, actor, name.as_ref().map(|_| 0));
-        targets.push(Target {
+    let plan = Plan::new(&reading, &matcher, tokenizer, row.targets.len()).map_err(Error::wrap)?;
+    let mut windows: Vec<Vec<u32>> = reading.windows.into_iter().map(|w| w.ids).collect();
+    windows.extend(plan.paired);
+    let mut targets: Vec<Target> = plan
+        .actors
+        .into_iter()
+        .zip(&row.targets)
+        .map(|(asked, target)| Target {
             label: target.label,
             weight: target.weight,
             queries: asked.windows,
-            name,
-        });
+        })
+        .collect();
+    if row.topic.is_none() {
+        keep_asked(&mut windows, &mut targets);
     }
     Ok(Item {
         set: row.set,
-        windows: reading.windows.into_iter().map(|w| w.ids).collect(),
+        windows,
         targets,
         topic: row.topic,
     })
+}
+
+/// Drops the sequences that no query asks.
+fn keep_asked(windows: &mut Vec<Vec<u32>>, targets: &mut [Target]) {
+    let mut asked = vec![false; windows.len()];
+    for query in targets.iter().flat_map(|t| &t.queries) {
+        asked[query.sequence] = true;
+    }
+    let mut next = 0;
+    let places: Vec<usize> = asked
+        .iter()
+        .map(|&asked| {
+            next += usize::from(asked);
+            next.saturating_sub(1)
+        })
+        .collect();
+    for query in targets.iter_mut().flat_map(|t| &mut t.queries) {
+        query.sequence = places[query.sequence];
+    }
+    let mut keep = asked.into_iter();
+    windows.retain(|_| keep.next().unwrap_or(true));
+}
+
+#[cfg(test)]
+mod tests {
+    use stance::heads::stance::Query;
+
+    use super::{Target, keep_asked};
+
+    #[test]
+    fn what_nobody_asks_is_not_read() {
+        let query = |sequence| Query {
+            sequence,
+            mentions: vec![1..2],
+            scope: 1..3,
+            paired: false,
+        };
+        let target = |queries| Target {
+            label: 0,
+            weight: 1.0,
+            queries,
+        };
+        let mut windows: Vec<Vec<u32>> = (0..4).map(|i| vec![i; 4]).collect();
+        let mut targets = [target(vec![query(1)]), target(vec![query(3), query(1)])];
+        keep_asked(&mut windows, &mut targets);
+        assert_eq!(windows, [[1; 4], [3; 4]]);
+        let asked = |t: &Target| t.queries.iter().map(|q| q.sequence).collect::<Vec<_>>();
+        assert_eq!(asked(&targets[0]), [0]);
+        assert_eq!(asked(&targets[1]), [1, 0]);
+    }
 }

@@ -48,7 +48,21 @@ impl Sets {
     }
 }
 
-/// Reads the output of `prepare` in `folder`.
+/// Rows by kind and split, as `prepare` writes them.
+#[derive(Debug, Clone, Default)]
+pub struct Examples {
+    /// Stance rows for training.
+    pub stance_train: Vec<StanceExample>,
+    /// Stance rows for validation.
+    pub stance_validation: Vec<StanceExample>,
+    /// Topic rows for training.
+    pub topic_train: Vec<TopicExample>,
+    /// Topic rows for validation.
+    pub topic_validation: Vec<TopicExample>,
+}
+
+/// Reads the output of `prepare` in `folder`; stance rows in the languages `leave_out` (ISO 639-1)
+/// neither train nor validate.
 ///
 /// # Errors
 /// When a file is missing or a row cannot be read.
@@ -57,47 +71,18 @@ pub fn load_labelled(
     heads: &HeadsConfig,
     tokenizer: &TextTokenizer,
     max_windows: usize,
+    leave_out: &[String],
 ) -> Result<Labelled> {
-    let mut sets = Sets::default();
-    let mut too_long = 0;
-    let mut read = |rows: Vec<Row>| -> Result<Vec<Item>> {
-        let items = read_rows(&rows, tokenizer, heads.window_tokens, heads.window_overlap)?;
-        let before = items.len();
-        let kept: Vec<Item> = items
-            .into_iter()
-            .filter(|item| item.topic.is_some() || item.windows.len() <= max_windows)
-            .filter(|item| item.topic.is_some() || !item.targets.is_empty())
-            .collect();
-        too_long += before - kept.len();
-        Ok(kept)
+    let mut examples = Examples {
+        stance_train: load(folder, "stance.jsonl")?,
+        stance_validation: load(folder, "stance_validation.jsonl")?,
+        topic_train: load(folder, "topic.jsonl")?,
+        topic_validation: load(folder, "topic_validation.jsonl")?,
     };
-    let mut stance = |rows: Vec<StanceExample>| {
-        read(
-            rows.into_iter()
-                .map(|row| stance_row(row, &mut sets))
-                .collect(),
-        )
-    };
-    let stance_train = stance(load(folder, "stance.jsonl")?)?;
-    let stance_validation = stance(load(folder, "stance_validation.jsonl")?)?;
-    let mut topic = |rows: Vec<TopicExample>| {
-        read(
-            rows.into_iter()
-                .filter_map(|row| topic_row(row, heads, &mut sets))
-                .collect(),
-        )
-    };
-    let topic_train = topic(load(folder, "topic.jsonl")?)?;
-    let topic_validation = topic(load(folder, "topic_validation.jsonl")?)?;
-    Ok(Labelled {
-        sets: sets.names,
-        stance_train,
-        stance_validation,
-        topic_train,
-        topic_validation,
-        too_long,
-        hash: data_hash(folder)?,
-    })
+    for rows in [&mut examples.stance_train, &mut examples.stance_validation] {
+        rows.retain(|row| !leave_out.contains(&row.lang));
+    }
+    Labelled::new(examples, heads, tokenizer, max_windows, data_hash(folder)?)
 }
 
 /// `data_hash` of the report that `prepare` wrote.
@@ -150,6 +135,57 @@ fn topic_row(row: TopicExample, heads: &HeadsConfig, sets: &mut Sets) -> Option<
 }
 
 impl Labelled {
+    /// Reads `examples` as the model does; documents of more than `max_windows` sequences are left
+    /// out. `hash` names the data.
+    ///
+    /// # Errors
+    /// What the product would say of a row.
+    pub fn new(
+        examples: Examples,
+        heads: &HeadsConfig,
+        tokenizer: &TextTokenizer,
+        max_windows: usize,
+        hash: String,
+    ) -> Result<Self> {
+        let mut sets = Sets::default();
+        let mut too_long = 0;
+        let mut read = |rows: Vec<Row>| -> Result<Vec<Item>> {
+            let items = read_rows(&rows, tokenizer, heads.window_tokens, heads.window_overlap)?;
+            let before = items.len();
+            let kept: Vec<Item> = items
+                .into_iter()
+                .filter(|item| item.topic.is_some() || item.windows.len() <= max_windows)
+                .filter(|item| item.topic.is_some() || !item.targets.is_empty())
+                .collect();
+            too_long += before - kept.len();
+            Ok(kept)
+        };
+        let mut stance = |rows: Vec<StanceExample>| {
+            let rows = rows.into_iter();
+            read(rows.map(|row| stance_row(row, &mut sets)).collect())
+        };
+        let stance_train = stance(examples.stance_train)?;
+        let stance_validation = stance(examples.stance_validation)?;
+        let mut topic = |rows: Vec<TopicExample>| {
+            let rows = rows.into_iter();
+            read(
+                rows.filter_map(|row| topic_row(row, heads, &mut sets))
+                    .collect(),
+            )
+        };
+        let topic_train = topic(examples.topic_train)?;
+        let topic_validation = topic(examples.topic_validation)?;
+        Ok(Self {
+            sets: sets.names,
+            stance_train,
+            stance_validation,
+            topic_train,
+            topic_validation,
+            too_long,
+            hash,
+        })
+    }
+
     /// Name of a set by its number.
     pub fn set_name(&self, set: usize) -> &str {
         &self.sets[set]

@@ -7,14 +7,17 @@ pub mod checkpoint;
 pub mod distill;
 pub mod export;
 pub mod finetune;
+pub mod fit;
 pub mod item;
 pub mod journal;
 pub mod labelled;
 pub mod measure;
+pub mod mlm;
 pub mod optim;
 pub mod params;
 pub mod pretrain;
 pub mod student;
+pub mod user_rows;
 
 use rand::Rng;
 use rand::SeedableRng;

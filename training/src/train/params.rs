@@ -91,6 +91,11 @@ impl Params {
         VarBuilder::from_tensors(tensors, DType::F32, &self.device)
     }
 
+    /// A weight by its name.
+    pub fn get(&self, name: &str) -> Option<&Tensor> {
+        self.vars.get(name).map(Var::as_tensor)
+    }
+
     /// All weights with their names, in order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Var)> {
         self.vars.iter().map(|(name, var)| (name.as_str(), var))

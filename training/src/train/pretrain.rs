@@ -1,6 +1,7 @@
 //! Stage `pretrain`: teaching the multilingual student what the English teacher sees, by
-//! [distillation](super::distill) of parallel text. Embeddings are trained first, alone; then
-//! everything.
+//! [distillation](super::distill) of parallel text, with [masked language modelling](super::mlm)
+//! of monolingual text beside it where the recipe says so. Embeddings are trained first, alone;
+//! then everything.
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -8,10 +9,12 @@ use std::time::Instant;
 use candle_core::{DType, Device, Result};
 use stance::encoder::bert::Bert;
 use stance::encoder::config::EncoderConfig;
+use stance::encoder::tokenizer::TextTokenizer;
 
 use super::checkpoint::{self, Position};
 use super::distill::{self, Distiller};
 use super::journal::Journal;
+use super::mlm::{self, MaskedText};
 use super::optim::{AdamW, AdamWConfig};
 use super::params::Params;
 use super::schedule;
@@ -36,6 +39,8 @@ pub struct Recipe {
     pub layer_rate: f64,
     /// What is distilled.
     pub distill: distill::Settings,
+    /// What is masked; nothing when absent.
+    pub mlm: Option<mlm::Settings>,
     /// The optimiser.
     pub optimiser: AdamWConfig,
     /// Steps between reports.
@@ -55,6 +60,9 @@ pub struct Args {
     /// The teacher: a folder with `config.json` and `model.safetensors`.
     #[arg(long)]
     pub teacher: PathBuf,
+    /// Folder with `corpus/mono`, for recipes with `[mlm]`.
+    #[arg(long)]
+    pub data: Option<PathBuf>,
     /// Recipe.
     #[arg(long, default_value = "training/recipes/pretrain.toml")]
     pub recipe: PathBuf,
@@ -96,9 +104,11 @@ pub fn run(args: &Args) -> Result<()> {
         recipe.seed,
         &device,
     )?;
-    let fingerprint = super::fingerprint(&[&text, &distiller.summary()]);
+    let masked = masked_text(args, &recipe)?;
+    let summary = masked.as_ref().map(MaskedText::summary).unwrap_or_default();
+    let fingerprint = super::fingerprint(&[&text, &distiller.summary(), &summary]);
 
-    let (params, mut optimiser, mut position) =
+    let (mut params, mut optimiser, mut position) =
         match checkpoint::load(&args.out, recipe.optimiser, &fingerprint, &device)? {
             Some(state) => state,
             None => (
@@ -112,10 +122,18 @@ pub fn run(args: &Args) -> Result<()> {
                 },
             ),
         };
+    if masked.is_some() {
+        mlm::init(
+            &mut params,
+            config.hidden_size,
+            config.vocab_size,
+            recipe.seed,
+        )?;
+    }
     let mut journal = Journal::open(&args.out, position.step, recipe.steps)?;
     let (start, before) = (Instant::now(), position.seconds);
     let mut saved = Instant::now();
-    let mut sums = [0.0f64; 5];
+    let mut sums = [0.0f64; 6];
     while position.step < recipe.steps {
         let step = position.step;
         if step % recipe.validate_every == 0 {
@@ -124,8 +142,17 @@ pub fn run(args: &Args) -> Result<()> {
         let batch = distiller.draw(step, recipe.batch_tokens)?;
         let frozen = step < recipe.frozen_steps;
         let view = params.view(|name| !frozen || is_embedding(name));
-        let losses = distiller.losses(&Bert::trainable(&view, &config)?, &batch)?;
-        let grads = losses.total.backward()?;
+        let student = Bert::trainable(&view, &config)?;
+        let losses = distiller.losses(&student, &batch)?;
+        let (mut total, mut tokens) = (losses.total.clone(), batch.tokens() as u64);
+        let mut hidden = losses.total.zeros_like()?;
+        if let (Some(masked), Some(settings), false) = (&masked, &recipe.mlm, frozen) {
+            let batch = masked.draw(step)?;
+            hidden = mlm::loss(&student, &view, &batch)?;
+            total = (total + (&hidden * settings.weight)?)?;
+            tokens += batch.tokens() as u64;
+        }
+        let grads = total.backward()?;
         let factor = schedule(step, recipe.warmup, recipe.steps);
         let norm = optimiser.step(&params, &grads, |name| {
             let peak = if is_embedding(name) {
@@ -136,27 +163,35 @@ pub fn run(args: &Args) -> Result<()> {
             peak * factor
         })?;
         let terms = [
-            &losses.total,
+            &total,
             &losses.token,
             &losses.sentence,
             &losses.contrastive,
+            &hidden,
         ];
         for (sum, value) in sums.iter_mut().zip(terms) {
             *sum += f64::from(value.to_scalar::<f32>()?);
         }
-        sums[4] += norm;
+        sums[5] += norm;
         position.step += 1;
-        position.tokens += batch.tokens() as u64;
+        position.tokens += tokens;
         position.seconds = before + start.elapsed().as_secs();
-        journal.step(position.step, batch.tokens() as u64);
+        journal.step(position.step, tokens);
         if position.step % recipe.report_every == 0 {
             let n = recipe.report_every as f64;
-            let names = ["loss", "token", "sentence", "contrastive", "gradient_norm"];
+            let names = [
+                "loss",
+                "token",
+                "sentence",
+                "contrastive",
+                "mlm",
+                "gradient_norm",
+            ];
             let mut values: Vec<(&str, f64)> = names.into_iter().zip(sums.map(|s| s / n)).collect();
             values.push(("rate", factor));
             values.push(("tokens", position.tokens as f64));
             journal.report("train", position.step, &values)?;
-            sums = [0.0; 5];
+            sums = [0.0; 6];
         }
         let out_of_time = args
             .max_seconds
@@ -176,13 +211,26 @@ pub fn run(args: &Args) -> Result<()> {
     let model = args.out.join("model");
     std::fs::create_dir_all(&model)?;
     candle_core::safetensors::save(
-        &params.tensors(DType::F32, |_| true)?,
+        &params.tensors(DType::F32, |name| !name.starts_with(mlm::PREFIX))?,
         model.join("model.safetensors"),
     )?;
     for file in ["config.json", "tokenizer.json"] {
         std::fs::copy(args.align.join("init").join(file), model.join(file))?;
     }
     Ok(())
+}
+
+/// The text that the recipe wants masked.
+fn masked_text(args: &Args, recipe: &Recipe) -> Result<Option<MaskedText>> {
+    let Some(settings) = &recipe.mlm else {
+        return Ok(None);
+    };
+    let Some(data) = &args.data else {
+        candle_core::bail!("the recipe has [mlm]: say where corpus/mono is with --data")
+    };
+    let tokenizer = TextTokenizer::load(args.align.join("init/tokenizer.json"))
+        .map_err(candle_core::Error::wrap)?;
+    MaskedText::open(data, tokenizer, settings, recipe.seed).map(Some)
 }
 
 fn validate(

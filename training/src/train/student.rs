@@ -16,12 +16,18 @@ use super::params::Params;
 /// Logit of a class that a set never uses.
 const ABSENT: f32 = -1e4;
 
+/// Both heads.
+pub struct Heads {
+    stance: StanceHead,
+    topic: TopicHead,
+}
+
 /// Encoder and heads.
 pub struct Student {
     /// The encoder.
     pub encoder: Bert,
-    stance: StanceHead,
-    topic: TopicHead,
+    /// The heads.
+    pub heads: Heads,
 }
 
 /// What the heads say of a batch.
@@ -30,6 +36,79 @@ pub struct Outputs {
     pub stance: Option<Tensor>,
     /// `[topic items, topics]`, in the order of the items that carry a topic.
     pub topic: Option<Tensor>,
+}
+
+/// All sequences of `items`, in order: what the encoder reads before [`Heads::read`].
+pub fn sequences(items: &[Item]) -> Vec<&[u32]> {
+    let windows = items.iter().flat_map(|item| &item.windows);
+    windows.map(Vec::as_slice).collect()
+}
+
+impl Heads {
+    /// Builds the heads on `params` for an encoder of width `hidden`; weights for which `trained`
+    /// holds collect gradients.
+    ///
+    /// # Errors
+    /// When a weight is missing or has the wrong shape.
+    pub fn new(
+        params: &Params,
+        heads: &HeadsConfig,
+        hidden: usize,
+        trained: impl Fn(&str) -> bool,
+    ) -> Result<Self> {
+        let view = params.view(trained);
+        Ok(Self {
+            stance: StanceHead::load(&view, heads, hidden)?,
+            topic: TopicHead::load(&view, heads, hidden)?,
+        })
+    }
+
+    /// Reads `states` of the [`sequences`] of `items`. `drop` changes the heads' inner features;
+    /// pass the identity to measure.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub fn read(
+        &self,
+        states: &TokenStates,
+        items: &[Item],
+        drop: &dyn Fn(&Tensor) -> Result<Tensor>,
+    ) -> Result<Outputs> {
+        let (mut queries, mut groups, mut documents) = (Vec::new(), Vec::new(), Vec::new());
+        let mut first = 0;
+        for item in items {
+            if item.topic.is_some() {
+                let rows = item.windows.iter().enumerate();
+                documents.push(
+                    rows.map(|(i, w)| (first + i, w.len() as f32))
+                        .collect::<Vec<_>>(),
+                );
+            }
+            for target in &item.targets {
+                groups.push(
+                    (queries.len()..queries.len() + target.queries.len()).collect::<Vec<_>>(),
+                );
+                queries.extend(target.queries.iter().map(|q| Query {
+                    sequence: first + q.sequence,
+                    ..q.clone()
+                }));
+            }
+            first += item.windows.len();
+        }
+        let stance = if groups.is_empty() {
+            None
+        } else {
+            let said = self.stance.forward(states, &queries, drop)?;
+            Some(combine(&said, &groups)?)
+        };
+        let topic = if documents.is_empty() {
+            None
+        } else {
+            let pooled = weighted_rows(&mean_pool(states)?, &documents)?;
+            Some(self.topic.forward(&pooled, drop)?)
+        };
+        Ok(Outputs { stance, topic })
+    }
 }
 
 impl Student {
@@ -43,16 +122,13 @@ impl Student {
         heads: &HeadsConfig,
         trained: impl Fn(&str) -> bool,
     ) -> Result<Self> {
-        let view = params.view(trained);
         Ok(Self {
-            encoder: Bert::trainable(&view, config)?,
-            stance: StanceHead::load(&view, heads, config.hidden_size)?,
-            topic: TopicHead::load(&view, heads, config.hidden_size)?,
+            encoder: Bert::trainable(&params.view(&trained), config)?,
+            heads: Heads::new(params, heads, config.hidden_size, &trained)?,
         })
     }
 
-    /// Runs `items` through encoder and heads in one pass. `drop` changes the heads' inner
-    /// features; pass the identity to measure.
+    /// Runs `items` through encoder and heads in one pass; see [`Heads::read`].
     ///
     /// # Errors
     /// When the device fails.
@@ -61,73 +137,12 @@ impl Student {
         items: &[Item],
         drop: &dyn Fn(&Tensor) -> Result<Tensor>,
     ) -> Result<Outputs> {
-        let mut sequences: Vec<&[u32]> = Vec::new();
-        let mut names: Vec<&[u32]> = Vec::new();
-        let (mut queries, mut groups, mut documents) = (Vec::new(), Vec::new(), Vec::new());
-        for item in items {
-            let first = sequences.len();
-            sequences.extend(item.windows.iter().map(Vec::as_slice));
-            if item.topic.is_some() {
-                let rows = item.windows.iter().enumerate();
-                documents.push(
-                    rows.map(|(i, w)| (first + i, w.len() as f32))
-                        .collect::<Vec<_>>(),
-                );
-            }
-            for target in &item.targets {
-                let name = target.name.as_ref().map(|ids| {
-                    names.push(ids);
-                    names.len() - 1
-                });
-                groups.push(
-                    (queries.len()..queries.len() + target.queries.len()).collect::<Vec<_>>(),
-                );
-                queries.extend(target.queries.iter().map(|q| Query {
-                    sequence: first + q.sequence,
-                    name: q.name.and(name),
-                    ..q.clone()
-                }));
-            }
-        }
-        let windows = sequences.len();
-        sequences.extend(&names);
-        let all = self
+        let states = self
             .encoder
-            .encode(&sequences)
+            .encode(&sequences(items))
             .map_err(candle_core::Error::wrap)?;
-        let states = part(&all, 0, windows)?;
-        let stance = if groups.is_empty() {
-            None
-        } else {
-            let names = match names.len() {
-                0 => None,
-                count => Some(mean_pool(&part(&all, windows, count)?)?),
-            };
-            let said = self
-                .stance
-                .forward(&states, names.as_ref(), &queries, drop)?;
-            Some(combine(&said, &groups)?)
-        };
-        let topic = if documents.is_empty() {
-            None
-        } else {
-            let pooled = weighted_rows(&mean_pool(&states)?, &documents)?;
-            Some(self.topic.forward(&pooled, drop)?)
-        };
-        Ok(Outputs { stance, topic })
+        self.heads.read(&states, items, drop)
     }
-}
-
-/// Sequences `first..first + count` of packed states.
-fn part(all: &TokenStates, first: usize, count: usize) -> Result<TokenStates> {
-    let (start, end) = (all.offsets[first], all.offsets[first + count]);
-    Ok(TokenStates {
-        states: all.states.narrow(0, start, end - start)?,
-        offsets: all.offsets[first..=first + count]
-            .iter()
-            .map(|o| o - start)
-            .collect(),
-    })
 }
 
 /// What is known of a set: which classes it uses and how much each counts.
