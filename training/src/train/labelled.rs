@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use candle_core::Result;
+use stance::actors::Registry;
 use stance::encoder::tokenizer::TextTokenizer;
 use stance::heads::HeadsConfig;
 use stance::heads::stance::CLASSES;
@@ -12,6 +13,8 @@ use stance::prediction::Stance;
 use super::item::{Item, Row, RowTarget, read_rows};
 use super::student::SetLabels;
 use crate::data::examples::{self, Example, StanceExample, TopicExample};
+use crate::data::record::TargetKind;
+use crate::data::splits::bucket;
 
 /// All rows by kind and split.
 pub struct Labelled {
@@ -100,19 +103,30 @@ fn load<T: Example>(folder: &Path, file: &str) -> Result<Vec<T>> {
     examples::read(&folder.join(file)).map_err(candle_core::Error::wrap)
 }
 
-fn stance_row(row: StanceExample, sets: &mut Sets) -> Row {
+fn stance_row(row: StanceExample, sets: &mut Sets, known: &mut KnownNames) -> Row {
+    let half = bucket(&row.text) % 2 == 0;
     let targets = row
         .targets
         .into_iter()
         .filter(|t| t.holder.is_none())
-        .map(|target| RowTarget {
-            names: std::iter::once(target.name).chain(target.alt).collect(),
-            spans: target.spans,
-            label: Stance::ALL
-                .iter()
-                .position(|s| *s == target.stance)
-                .unwrap_or(CLASSES - 1),
-            weight: target.weight,
+        .map(|target| {
+            let more = if half && target.spans.is_empty() && target.kind == TargetKind::Actor {
+                known.of(&target.name, &row.lang)
+            } else {
+                Vec::new()
+            };
+            RowTarget {
+                label: Stance::ALL
+                    .iter()
+                    .position(|s| *s == target.stance)
+                    .unwrap_or(CLASSES - 1),
+                names: std::iter::once(target.name)
+                    .chain(target.alt)
+                    .chain(more)
+                    .collect(),
+                spans: target.spans,
+                weight: target.weight,
+            }
         });
     Row {
         set: sets.number(&row.dataset),
@@ -120,6 +134,34 @@ fn stance_row(row: StanceExample, sets: &mut Sets) -> Row {
         text: row.text,
         language: row.lang,
         topic: None,
+    }
+}
+
+/// The registry's further names of targets. Half of the rows that do not say where their target
+/// stands are read with them and half by the set's own name, as users ask in both ways.
+#[derive(Default)]
+struct KnownNames(HashMap<(String, String), Vec<String>>);
+
+impl KnownNames {
+    /// The certain names, in `language` and in English, of the actor that is called `name`.
+    fn of(&mut self, name: &str, language: &str) -> Vec<String> {
+        let key = (name.to_owned(), language.to_owned());
+        self.0
+            .entry(key)
+            .or_insert_with(|| {
+                let same = |text: &str| text.to_lowercase() == name.to_lowercase();
+                let mut found = Registry::embedded().find(name).into_iter();
+                let Some(actor) = found.find(|a| a.aliases().any(|(_, n)| same(&n.text))) else {
+                    return Vec::new();
+                };
+                actor
+                    .aliases()
+                    .filter(|(code, _)| *code == language || *code == "en")
+                    .filter(|(_, n)| !(n.weak || n.capital || n.ambiguous || same(&n.text)))
+                    .map(|(_, n)| n.text.clone())
+                    .collect()
+            })
+            .clone()
     }
 }
 
@@ -147,7 +189,7 @@ impl Labelled {
         max_windows: usize,
         hash: String,
     ) -> Result<Self> {
-        let mut sets = Sets::default();
+        let (mut sets, mut known) = (Sets::default(), KnownNames::default());
         let mut too_long = 0;
         let mut read = |rows: Vec<Row>| -> Result<Vec<Item>> {
             let items = read_rows(&rows, tokenizer, heads.window_tokens, heads.window_overlap)?;
@@ -162,7 +204,10 @@ impl Labelled {
         };
         let mut stance = |rows: Vec<StanceExample>| {
             let rows = rows.into_iter();
-            read(rows.map(|row| stance_row(row, &mut sets)).collect())
+            read(
+                rows.map(|row| stance_row(row, &mut sets, &mut known))
+                    .collect(),
+            )
         };
         let stance_train = stance(examples.stance_train)?;
         let stance_validation = stance(examples.stance_validation)?;
@@ -256,4 +301,18 @@ fn thin(items: &mut Vec<Item>, rows: usize) {
         *at += 1;
         keep
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::KnownNames;
+
+    #[test]
+    fn known_actors_bring_their_names() {
+        let mut known = KnownNames::default();
+        let names = known.of("Israel", "he");
+        assert!(names.iter().any(|n| n == "ישראל"), "{names:?}");
+        assert!(names.iter().all(|n| n != "Israel"), "{names:?}");
+        assert!(known.of("online learning", "ar").is_empty());
+    }
 }

@@ -25,8 +25,11 @@ use super::schedule;
 pub struct Recipe {
     /// Seed of everything random.
     pub seed: u64,
-    /// Steps in all.
+    /// Steps of the schedule.
     pub steps: u64,
+    /// The run ends after so many of them; after all when absent.
+    #[serde(default)]
+    pub stop: Option<u64>,
     /// Of these, steps in which the embeddings alone are trained.
     pub frozen_steps: u64,
     /// Steps of linear warm-up.
@@ -134,7 +137,8 @@ pub fn run(args: &Args) -> Result<()> {
     let (start, before) = (Instant::now(), position.seconds);
     let mut saved = Instant::now();
     let mut sums = [0.0f64; 6];
-    while position.step < recipe.steps {
+    let end = recipe.stop.unwrap_or(recipe.steps).min(recipe.steps);
+    while position.step < end {
         let step = position.step;
         if step % recipe.validate_every == 0 {
             validate(&distiller, &params, &config, step, &mut journal)?;
