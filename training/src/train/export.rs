@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use candle_core::{DType, Device, Result, Tensor};
 use stance::model::{ManifestInfo, write_manifest};
 
+use super::user_rows::today;
+
 /// Largest folder that the repository takes, in bytes.
 const MOST_BYTES: u64 = 64 << 20;
 
@@ -28,9 +30,9 @@ pub struct Args {
     /// Licence of the weights.
     #[arg(long, default_value = "Apache-2.0")]
     pub license: String,
-    /// Day of making, `YYYY-MM-DD`.
+    /// Time of making, RFC 3339; today when absent.
     #[arg(long)]
-    pub created: String,
+    pub created: Option<String>,
 }
 
 /// Runs the stage.
@@ -48,7 +50,7 @@ pub fn run(args: &Args) -> Result<()> {
     let info = ManifestInfo {
         name: args.name.clone(),
         version: args.version.clone(),
-        created: args.created.clone(),
+        created: args.created.clone().unwrap_or_else(today),
         license: args.license.clone(),
     };
     let mut files = vec![

@@ -168,7 +168,7 @@ impl fmt::Display for UserRows {
     }
 }
 
-/// Today in UTC as `YYYY-MM-DD` (civil from days, Hinnant 2013).
+/// The beginning of today in UTC, RFC 3339 (civil from days, Hinnant 2013).
 pub fn today() -> String {
     let seconds = SystemTime::now()
         .duration_since(UNIX_EPOCH)
@@ -184,7 +184,7 @@ pub fn today() -> String {
         if month < 10 { month + 3 } else { month - 9 },
     );
     let year = year + era * 400 + i64::from(month <= 2);
-    format!("{year:04}-{month:02}-{day:02}")
+    format!("{year:04}-{month:02}-{day:02}T00:00:00Z")
 }
 
 #[cfg(test)]
@@ -242,7 +242,7 @@ mod tests {
     #[test]
     fn today_is_a_date() {
         let today = today();
-        assert_eq!(today.len(), 10);
+        assert_eq!(today.len(), 20);
         assert!(
             today.as_str() > "2026-01-01" && today.as_str() < "2100-01-01",
             "{today}"
