@@ -4,10 +4,15 @@
 
 use std::sync::Arc;
 
+use candle_core::backprop::GradStore;
 use candle_core::{DType, Tensor};
 use candle_nn::VarBuilder;
 
 use super::config::{Activation, EncoderConfig};
+use super::cpu::Precision;
+use super::cpu::model::{Batch, EmbeddingTensors, Frozen, ModelTensors, Trained};
+use super::cpu::simd::Level;
+use super::cpu::train::{LayerTensors, Named};
 use super::error::EncoderError;
 use super::{Encoder, EncoderInfo, TokenStates, offsets_of, ops};
 
@@ -27,6 +32,13 @@ impl Dense {
 
     fn forward(&self, x: &Tensor) -> candle_core::Result<Tensor> {
         ops::linear(x, &self.weight, &self.bias)
+    }
+
+    fn named(&self) -> Named {
+        Named {
+            weight: self.weight.clone(),
+            bias: self.bias.clone(),
+        }
     }
 }
 
@@ -59,34 +71,17 @@ impl Norm {
     fn forward(&self, x: &Tensor) -> candle_core::Result<Tensor> {
         ops::layer_norm(x, &self.gamma, &self.beta, self.eps)
     }
-}
 
-/// Query, key and value projections: three while they are trained, one when they are frozen.
-enum Projections {
-    Apart([Dense; 3]),
-    Fused(Dense),
-}
-
-impl Projections {
-    fn fuse(parts: &[Dense; 3]) -> candle_core::Result<Dense> {
-        let [q, k, v] = parts;
-        Ok(Dense {
-            weight: Tensor::cat(&[&q.weight, &k.weight, &v.weight], 0)?,
-            bias: Tensor::cat(&[&q.bias, &k.bias, &v.bias], 0)?,
-        })
-    }
-
-    /// `[total, 3 · hidden]`.
-    fn forward(&self, x: &Tensor) -> candle_core::Result<Tensor> {
-        match self {
-            Self::Apart(parts) => Self::fuse(parts)?.forward(x),
-            Self::Fused(dense) => dense.forward(x),
+    fn named(&self) -> Named {
+        Named {
+            weight: self.gamma.clone(),
+            bias: self.beta.clone(),
         }
     }
 }
 
 struct Layer {
-    projections: Projections,
+    projections: [Dense; 3],
     attention_output: Dense,
     attention_norm: Norm,
     intermediate: Dense,
@@ -97,21 +92,15 @@ struct Layer {
 }
 
 impl Layer {
-    fn load(vb: &VarBuilder, config: &EncoderConfig, trainable: bool) -> candle_core::Result<Self> {
+    fn load(vb: &VarBuilder, config: &EncoderConfig) -> candle_core::Result<Self> {
         let (hidden, inner, eps) = (
             config.hidden_size,
             config.intermediate_size,
             config.layer_norm_eps,
         );
         let part = |name: &str| Dense::load(&vb.pp("attention.self").pp(name), hidden, hidden);
-        let parts = [part("query")?, part("key")?, part("value")?];
-        let projections = if trainable {
-            Projections::Apart(parts)
-        } else {
-            Projections::Fused(Projections::fuse(&parts)?)
-        };
         Ok(Self {
-            projections,
+            projections: [part("query")?, part("key")?, part("value")?],
             attention_output: Dense::load(&vb.pp("attention.output.dense"), hidden, hidden)?,
             attention_norm: Norm::load(&vb.pp("attention.output.LayerNorm"), hidden, eps)?,
             intermediate: Dense::load(&vb.pp("intermediate.dense"), hidden, inner)?,
@@ -123,7 +112,12 @@ impl Layer {
     }
 
     fn forward(&self, x: &Tensor, offsets: &Arc<Vec<usize>>) -> candle_core::Result<Tensor> {
-        let context = ops::attention(&self.projections.forward(x)?, offsets, self.heads)?;
+        let [q, k, v] = &self.projections;
+        let fused = Dense {
+            weight: Tensor::cat(&[&q.weight, &k.weight, &v.weight], 0)?,
+            bias: Tensor::cat(&[&q.bias, &k.bias, &v.bias], 0)?,
+        };
+        let context = ops::attention(&fused.forward(x)?, offsets, self.heads)?;
         let x = self
             .attention_norm
             .forward(&(self.attention_output.forward(&context)? + x)?)?;
@@ -136,62 +130,188 @@ impl Layer {
         self.output_norm
             .forward(&(self.output.forward(&inner)? + x)?)
     }
+
+    fn tensors(&self) -> LayerTensors {
+        LayerTensors {
+            projections: self.projections.each_ref().map(Dense::named),
+            output: self.attention_output.named(),
+            attention_norm: self.attention_norm.named(),
+            up: self.intermediate.named(),
+            down: self.output.named(),
+            output_norm: self.output_norm.named(),
+        }
+    }
 }
 
-/// A BERT or XLM-R encoder on stock candle tensors.
-pub struct Bert {
-    info: EncoderInfo,
+/// The same network on candle tensors: on any device, for any activation, with gradients.
+struct Stock {
     words: Tensor,
     positions: Tensor,
     token_type: Tensor,
     norm: Norm,
     layers: Vec<Layer>,
-    position_offset: u32,
+    activation: Activation,
 }
 
-impl Bert {
-    /// Loads frozen weights for reading; `vb` stands where `embeddings` and `encoder` are.
-    ///
-    /// # Errors
-    /// When a tensor is missing or has another shape than `config` says.
-    pub fn load(vb: &VarBuilder, config: &EncoderConfig) -> candle_core::Result<Self> {
-        Self::build(vb, config, false)
-    }
-
-    /// The same on weights that are being trained: gradients reach every tensor of `vb`.
-    ///
-    /// # Errors
-    /// As [`Bert::load`].
-    pub fn trainable(vb: &VarBuilder, config: &EncoderConfig) -> candle_core::Result<Self> {
-        Self::build(vb, config, true)
-    }
-
-    fn build(
-        vb: &VarBuilder,
-        config: &EncoderConfig,
-        trainable: bool,
-    ) -> candle_core::Result<Self> {
+impl Stock {
+    fn load(vb: &VarBuilder, config: &EncoderConfig) -> candle_core::Result<Self> {
         let (hidden, embeddings) = (config.hidden_size, vb.pp("embeddings"));
         let table = |rows: usize, name: &str| embeddings.get((rows, hidden), name);
         let layers = (0..config.num_hidden_layers)
-            .map(|i| Layer::load(&vb.pp("encoder.layer").pp(i.to_string()), config, trainable))
+            .map(|i| Layer::load(&vb.pp("encoder.layer").pp(i.to_string()), config))
             .collect::<candle_core::Result<_>>()?;
         Ok(Self {
-            info: EncoderInfo {
-                architecture: config.architecture.model_type().to_owned(),
-                hidden,
-                layers: config.num_hidden_layers,
-                max_tokens: config.max_tokens(),
-                vocab: config.vocab_size,
-                device: vb.device().clone(),
-            },
             words: table(config.vocab_size, "word_embeddings.weight")?,
             positions: table(config.max_position_embeddings, "position_embeddings.weight")?,
             token_type: table(config.type_vocab_size, "token_type_embeddings.weight")?,
             norm: Norm::load(&embeddings.pp("LayerNorm"), hidden, config.layer_norm_eps)?,
             layers,
-            position_offset: config.position_offset(),
+            activation: config.activation,
         })
+    }
+
+    /// The tensors for the CPU backend, where it can run them.
+    fn tensors(&self, heads: usize) -> Option<ModelTensors> {
+        let tensors = ModelTensors {
+            embeddings: EmbeddingTensors {
+                words: self.words.clone(),
+                positions: self.positions.clone(),
+                token_type: self.token_type.clone(),
+                norm: self.norm.named(),
+            },
+            layers: self.layers.iter().map(Layer::tensors).collect(),
+            heads,
+            eps: self.norm.eps,
+        };
+        (self.activation == Activation::Gelu && tensors.supported()).then_some(tensors)
+    }
+
+    /// States after the embeddings and after each layer.
+    fn run(&self, batch: Batch) -> candle_core::Result<Vec<Tensor>> {
+        let device = self.words.device();
+        let total = batch.ids.len();
+        let words = self
+            .words
+            .index_select(&Tensor::from_vec(batch.ids, total, device)?, 0)?;
+        let positions = self
+            .positions
+            .index_select(&Tensor::from_vec(batch.positions, total, device)?, 0)?;
+        let sum = ops::add_bias(&(words + positions)?, &self.token_type.get(0)?)?;
+        let offsets = Arc::new(batch.offsets);
+        let mut states = vec![self.norm.forward(&sum)?];
+        for layer in &self.layers {
+            let next = layer.forward(&states[states.len() - 1], &offsets)?;
+            states.push(next);
+        }
+        Ok(states)
+    }
+}
+
+/// What runs the network.
+enum Backend {
+    Stock(Stock),
+    Frozen(Box<Frozen>),
+    Trained(Box<Trained>),
+}
+
+/// A BERT or XLM-R encoder: on a CPU by kernels of its own ([`super::cpu`]), elsewhere, and for
+/// activations other than the exact GELU, on candle tensors.
+pub struct Bert {
+    info: EncoderInfo,
+    backend: Backend,
+    position_offset: u32,
+}
+
+impl Bert {
+    /// Loads frozen weights for reading, f32; `vb` stands where `embeddings` and `encoder` are.
+    ///
+    /// # Errors
+    /// When a tensor is missing or has another shape than `config` says.
+    pub fn load(vb: &VarBuilder, config: &EncoderConfig) -> candle_core::Result<Self> {
+        Self::frozen(vb, config, Precision::F32)
+    }
+
+    /// The same with products in `precision`, where the CPU backend runs them.
+    ///
+    /// # Errors
+    /// As [`Bert::load`].
+    pub fn frozen(
+        vb: &VarBuilder,
+        config: &EncoderConfig,
+        precision: Precision,
+    ) -> candle_core::Result<Self> {
+        let stock = Stock::load(vb, config)?;
+        let backend = match stock.tensors(config.num_attention_heads) {
+            Some(tensors) => {
+                Backend::Frozen(Box::new(Frozen::new(&tensors, Level::best(), precision)?))
+            }
+            None => Backend::Stock(stock),
+        };
+        Ok(Self::new(vb, config, backend))
+    }
+
+    /// The same on weights that are being trained: gradients reach every tensor of `vb` that is
+    /// a variable, through [`Bert::backward`].
+    ///
+    /// # Errors
+    /// As [`Bert::load`].
+    pub fn trainable(
+        vb: &VarBuilder,
+        config: &EncoderConfig,
+        precision: Precision,
+    ) -> candle_core::Result<Self> {
+        let stock = Stock::load(vb, config)?;
+        let backend = match stock.tensors(config.num_attention_heads) {
+            Some(tensors) => match Trained::new(&tensors, Level::best(), precision)? {
+                Some(trained) => Backend::Trained(Box::new(trained)),
+                None => Backend::Frozen(Box::new(Frozen::new(&tensors, Level::best(), precision)?)),
+            },
+            None => Backend::Stock(stock),
+        };
+        Ok(Self::new(vb, config, backend))
+    }
+
+    /// On candle tensors alone, whatever the device: what the CPU backend is measured against.
+    ///
+    /// # Errors
+    /// As [`Bert::load`].
+    pub fn stock(vb: &VarBuilder, config: &EncoderConfig) -> candle_core::Result<Self> {
+        let backend = Backend::Stock(Stock::load(vb, config)?);
+        Ok(Self::new(vb, config, backend))
+    }
+
+    fn new(vb: &VarBuilder, config: &EncoderConfig, backend: Backend) -> Self {
+        Self {
+            info: EncoderInfo {
+                architecture: config.architecture.model_type().to_owned(),
+                hidden: config.hidden_size,
+                layers: config.num_hidden_layers,
+                max_tokens: config.max_tokens(),
+                vocab: config.vocab_size,
+                device: vb.device().clone(),
+            },
+            backend,
+            position_offset: config.position_offset(),
+        }
+    }
+
+    /// Gradients of `loss`, which was computed from this encoder's states, by weight. Several
+    /// passes of the encoder may stand behind one loss.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub fn backward(&self, loss: &Tensor) -> candle_core::Result<GradStore> {
+        let mut grads = loss.backward()?;
+        if let Backend::Trained(trained) = &self.backend {
+            for (weight, grad) in trained.gradients()? {
+                let sum = match grads.get(&weight) {
+                    Some(other) => (other + grad)?,
+                    None => grad,
+                };
+                grads.insert(&weight, sum);
+            }
+        }
+        Ok(grads)
     }
 
     fn check(&self, sequences: &[&[u32]]) -> Result<(), EncoderError> {
@@ -216,34 +336,39 @@ impl Bert {
         Ok(())
     }
 
+    fn batch(&self, sequences: &[&[u32]]) -> Batch {
+        Batch {
+            ids: sequences.iter().flat_map(|s| s.iter().copied()).collect(),
+            positions: sequences
+                .iter()
+                .flat_map(|s| (0..s.len() as u32).map(|i| i + self.position_offset))
+                .collect(),
+            offsets: offsets_of(sequences.iter().map(|s| s.len())),
+        }
+    }
+
     /// States after the embedding layer and after each transformer layer, `layers + 1` tensors
-    /// of `[total, hidden]`; the last is what [`Encoder::encode`] returns.
+    /// of `[total, hidden]`; the last is what [`Encoder::encode`] returns. Weights under training
+    /// give the last alone.
     ///
     /// # Errors
     /// As [`Encoder::encode`].
     pub fn hidden_states(&self, sequences: &[&[u32]]) -> Result<Vec<Tensor>, EncoderError> {
         self.check(sequences)?;
-        let offsets = Arc::new(offsets_of(sequences.iter().map(|s| s.len())));
-        let ids: Vec<u32> = sequences.iter().flat_map(|s| s.iter().copied()).collect();
-        let positions: Vec<u32> = sequences
-            .iter()
-            .flat_map(|s| (0..s.len() as u32).map(|i| i + self.position_offset))
-            .collect();
-        let total = ids.len();
-        let device = &self.info.device;
-        let words = self
-            .words
-            .index_select(&Tensor::from_vec(ids, total, device)?, 0)?;
-        let positions = self
-            .positions
-            .index_select(&Tensor::from_vec(positions, total, device)?, 0)?;
-        let sum = ops::add_bias(&(words + positions)?, &self.token_type.get(0)?)?;
-        let mut states = vec![self.norm.forward(&sum)?];
-        for layer in &self.layers {
-            let next = layer.forward(&states[states.len() - 1], &offsets)?;
-            states.push(next);
+        let batch = self.batch(sequences);
+        let shape = (batch.ids.len(), self.info.hidden);
+        match &self.backend {
+            Backend::Stock(stock) => Ok(stock.run(batch)?),
+            Backend::Trained(trained) => Ok(vec![trained.run(batch)?]),
+            Backend::Frozen(frozen) => {
+                let mut states = Vec::with_capacity(self.info.layers + 1);
+                frozen.run(&batch, |x| states.push(x.to_vec()))?;
+                let states = states.into_iter();
+                Ok(states
+                    .map(|x| Tensor::from_vec(x, shape, &self.info.device))
+                    .collect::<candle_core::Result<_>>()?)
+            }
         }
-        Ok(states)
     }
 }
 
@@ -253,18 +378,25 @@ impl Encoder for Bert {
     }
 
     fn encode(&self, sequences: &[&[u32]]) -> Result<TokenStates, EncoderError> {
+        self.check(sequences)?;
         let offsets = offsets_of(sequences.iter().map(|s| s.len()));
         if sequences.is_empty() {
             let states = Tensor::zeros((0, self.info.hidden), DType::F32, &self.info.device)?;
             return Ok(TokenStates { states, offsets });
         }
-        let mut states = self.hidden_states(sequences)?;
-        let last = states
-            .pop()
-            .ok_or(EncoderError::EmptySequence { sequence: 0 })?;
-        Ok(TokenStates {
-            states: last.to_dtype(DType::F32)?,
-            offsets,
-        })
+        let batch = self.batch(sequences);
+        let shape = (batch.ids.len(), self.info.hidden);
+        let states = match &self.backend {
+            Backend::Stock(stock) => stock
+                .run(batch)?
+                .pop()
+                .ok_or(EncoderError::EmptySequence { sequence: 0 })?
+                .to_dtype(DType::F32)?,
+            Backend::Trained(trained) => trained.run(batch)?,
+            Backend::Frozen(frozen) => {
+                Tensor::from_vec(frozen.run(&batch, |_| ())?, shape, &self.info.device)?
+            }
+        };
+        Ok(TokenStates { states, offsets })
     }
 }

@@ -7,6 +7,7 @@
 use std::path::PathBuf;
 
 use candle_core::{Device, Result};
+use stance::encoder::cpu::Precision;
 use stance::encoder::tokenizer::TextTokenizer;
 use stance::heads::calibration::{Calibration, fit_sigmoid_temperature, fit_temperature};
 
@@ -48,7 +49,7 @@ pub fn run(args: &Args) -> Result<()> {
         TextTokenizer::load(args.model.join("tokenizer.json")).map_err(candle_core::Error::wrap)?;
     let mut labelled = load_labelled(&args.prep, &heads, &tokenizer, args.max_windows, &[])?;
     labelled.thin_validation(ROWS_PER_SET, TOPIC_ROWS_PER_SET);
-    let student = Student::new(&params, &config, &heads, |_| false)?;
+    let student = Student::new(&params, &config, &heads, Precision::F32, |_| false)?;
     let measured = measure(
         |items| student.forward(items, &|x| Ok(x.clone())),
         &labelled,

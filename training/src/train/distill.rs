@@ -13,6 +13,7 @@ use std::path::Path;
 use candle_core::{D, Device, Result, Tensor};
 use rand::Rng;
 use stance::encoder::bert::Bert;
+use stance::encoder::cpu::Precision;
 use stance::encoder::{Encoder, TokenStates, offsets_of};
 use stance::heads::mean_pool;
 
@@ -31,6 +32,9 @@ const VALIDATION_PAIRS: usize = 300;
 #[derive(Debug, Clone, serde::Deserialize, serde::Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
+    /// Products with the teacher's weights.
+    #[serde(default)]
+    pub teacher_precision: Precision,
     /// Share of pairs whose English side the student reads too.
     pub english_share: f64,
     /// Weight of the token distillation.
@@ -196,7 +200,12 @@ impl Distiller {
     ) -> Result<Self> {
         let store = PairStore::open(&align.join("pairs")).map_err(candle_core::Error::wrap)?;
         let weights = Params::load(&teacher.join("model.safetensors"), device)?;
-        let teacher = Bert::load(&weights.view(|_| false), &load_config(teacher)?)?;
+        let config = load_config(teacher)?;
+        let teacher = Bert::frozen(
+            &weights.view(|_| false),
+            &config,
+            settings.teacher_precision,
+        )?;
         let fallback = settings.languages.get("other").copied().unwrap_or(0.0);
         let languages = store
             .languages()

@@ -15,6 +15,7 @@ use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 use stance::encoder::bert::Bert;
 use stance::encoder::config::EncoderConfig;
+use stance::encoder::cpu::Precision;
 use stance::encoder::tokenizer::TextTokenizer;
 use stance::heads::calibration::Calibration;
 use stance::heads::{HeadsConfig, tensor_shapes};
@@ -83,6 +84,9 @@ pub struct Recipe {
     pub attention_heads: usize,
     /// Width of the heads' inner layers.
     pub inner: usize,
+    /// Products with the encoder's weights; gradients of weights are f32.
+    #[serde(default)]
+    pub precision: Precision,
     /// The distillation that goes on beside the labels.
     pub distill: distill::Settings,
     /// Masking and swapping.
@@ -250,7 +254,7 @@ impl Run<'_> {
         items.extend(self.topic.draw(recipe.topic_tokens, &mut rng, |item, rng| {
             change(&one_window(item, rng), rng)
         }));
-        let student = Student::new(params, self.config, self.heads, |_| true)?;
+        let student = Student::new(params, self.config, self.heads, recipe.precision, |_| true)?;
         let device = params.device();
         let noise = RefCell::new(generator(recipe.seed, &[b"dropout", &step.to_le_bytes()]));
         let drop = |x: &Tensor| dropout(x, recipe.dropout, &mut noise.borrow_mut(), device);
@@ -273,7 +277,7 @@ impl Run<'_> {
             loss = (loss + (&parallel * recipe.parallel_weight)?)?;
             tokens += batch.tokens();
         }
-        let grads = loss.backward()?;
+        let grads = student.encoder.backward(&loss)?;
         let factor = schedule(step, recipe.warmup, recipe.steps);
         let layers = self.config.num_hidden_layers;
         let norm = optimiser.step(params, &grads, |name| recipe.rate(name, layers) * factor)?;
@@ -369,7 +373,7 @@ pub fn run(args: &Args) -> Result<()> {
             sums = [0.0; 4];
         }
         if position.step % recipe.validate_every == 0 || position.step == recipe.steps {
-            let student = Student::new(&params, &config, &heads, |_| false)?;
+            let student = Student::new(&params, &config, &heads, Precision::F32, |_| false)?;
             let values = measure(
                 |items| student.forward(items, &|x| Ok(x.clone())),
                 &labelled,

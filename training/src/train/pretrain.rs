@@ -9,6 +9,7 @@ use std::time::Instant;
 use candle_core::{DType, Device, Result};
 use stance::encoder::bert::Bert;
 use stance::encoder::config::EncoderConfig;
+use stance::encoder::cpu::Precision;
 use stance::encoder::tokenizer::TextTokenizer;
 
 use super::checkpoint::{self, Position};
@@ -40,6 +41,9 @@ pub struct Recipe {
     pub embedding_rate: f64,
     /// Peak learning rate of the layers.
     pub layer_rate: f64,
+    /// Products with the student's weights; gradients of weights are f32.
+    #[serde(default)]
+    pub precision: Precision,
     /// What is distilled.
     pub distill: distill::Settings,
     /// What is masked; nothing when absent.
@@ -146,7 +150,7 @@ pub fn run(args: &Args) -> Result<()> {
         let batch = distiller.draw(step, recipe.batch_tokens)?;
         let frozen = step < recipe.frozen_steps;
         let view = params.view(|name| !frozen || is_embedding(name));
-        let student = Bert::trainable(&view, &config)?;
+        let student = Bert::trainable(&view, &config, recipe.precision)?;
         let losses = distiller.losses(&student, &batch)?;
         let (mut total, mut tokens) = (losses.total.clone(), batch.tokens() as u64);
         let mut hidden = losses.total.zeros_like()?;
@@ -156,7 +160,7 @@ pub fn run(args: &Args) -> Result<()> {
             total = (total + (&hidden * settings.weight)?)?;
             tokens += batch.tokens() as u64;
         }
-        let grads = total.backward()?;
+        let grads = student.backward(&total)?;
         let factor = schedule(step, recipe.warmup, recipe.steps);
         let norm = optimiser.step(&params, &grads, |name| {
             let peak = if is_embedding(name) {

@@ -5,6 +5,7 @@ use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 use stance::encoder::bert::Bert;
 use stance::encoder::config::EncoderConfig;
+use stance::encoder::cpu::Precision;
 use stance::encoder::{Encoder, TokenStates};
 use stance::heads::stance::{CLASSES, Query, StanceHead, combine};
 use stance::heads::topic::TopicHead;
@@ -120,10 +121,11 @@ impl Student {
         params: &Params,
         config: &EncoderConfig,
         heads: &HeadsConfig,
+        precision: Precision,
         trained: impl Fn(&str) -> bool,
     ) -> Result<Self> {
         Ok(Self {
-            encoder: Bert::trainable(&params.view(&trained), config)?,
+            encoder: Bert::trainable(&params.view(&trained), config, precision)?,
             heads: Heads::new(params, heads, config.hidden_size, &trained)?,
         })
     }

@@ -1,0 +1,342 @@
+//! Matrix products of a few rows with packed weights, and what becomes of each result before it
+//! is stored ([`Epilogue`]).
+//!
+//! A tile of [`Simd::ROWS`] rows by two vectors of columns stays in registers over the whole
+//! inner dimension (Goto & van de Geijn 2008). All rows pass one panel before the next, so that
+//! a panel is read from memory once per call.
+
+use super::math::{gelu, gelu_with_derivative};
+use super::pack::{Packed, Precision};
+use super::quantise::Rows;
+use super::simd::{Kernel, Simd, load_up_to, store_up_to};
+
+/// What happens to a vector of results.
+pub trait Epilogue {
+    /// Whether results of `rows` by `columns` fit in the slices.
+    fn fits(&self, rows: usize, columns: usize) -> bool;
+
+    /// Takes the results `y` of `row` from `column` on; the first `count` are meant, all if that
+    /// is more than a vector.
+    ///
+    /// # Safety
+    /// As [`Simd`], within what [`Epilogue::fits`] was asked.
+    unsafe fn take<S: Simd>(&mut self, row: usize, column: usize, count: usize, y: S::V);
+}
+
+/// Whether `slice` holds `rows` of `columns`, each `ld` after the one before.
+fn holds(len: usize, ld: usize, rows: usize, columns: usize) -> bool {
+    columns <= ld && (rows == 0 || (rows - 1) * ld + columns <= len)
+}
+
+/// `out = y`.
+pub struct Store<'a> {
+    /// Rows, `ld` apart.
+    pub out: &'a mut [f32],
+    /// Values from row to row.
+    pub ld: usize,
+}
+
+impl Epilogue for Store<'_> {
+    fn fits(&self, rows: usize, columns: usize) -> bool {
+        holds(self.out.len(), self.ld, rows, columns)
+    }
+
+    #[inline(always)]
+    unsafe fn take<S: Simd>(&mut self, row: usize, column: usize, count: usize, y: S::V) {
+        // SAFETY: within `out` by `fits`.
+        unsafe { store_up_to::<S>(self.out.as_mut_ptr().add(row * self.ld + column), y, count) }
+    }
+}
+
+/// `out = y + residual`.
+pub struct AddTo<'a> {
+    /// `[rows, columns]`.
+    pub out: &'a mut [f32],
+    /// `[rows, columns]`.
+    pub residual: &'a [f32],
+    /// Columns of both.
+    pub ld: usize,
+}
+
+impl Epilogue for AddTo<'_> {
+    fn fits(&self, rows: usize, columns: usize) -> bool {
+        holds(self.out.len(), self.ld, rows, columns)
+            && holds(self.residual.len(), self.ld, rows, columns)
+    }
+
+    #[inline(always)]
+    unsafe fn take<S: Simd>(&mut self, row: usize, column: usize, count: usize, y: S::V) {
+        let at = row * self.ld + column;
+        // SAFETY: within both slices by `fits`.
+        unsafe {
+            let residual = load_up_to::<S>(self.residual.as_ptr().add(at), count);
+            store_up_to::<S>(self.out.as_mut_ptr().add(at), S::add(y, residual), count);
+        }
+    }
+}
+
+/// `out = gelu(y)`, and `before = y` where a backward pass will ask for it.
+pub struct Gelu<'a> {
+    /// `[rows, columns]`.
+    pub out: &'a mut [f32],
+    /// `[rows, columns]`, or empty.
+    pub before: &'a mut [f32],
+    /// Columns.
+    pub ld: usize,
+}
+
+impl Epilogue for Gelu<'_> {
+    fn fits(&self, rows: usize, columns: usize) -> bool {
+        holds(self.out.len(), self.ld, rows, columns)
+            && (self.before.is_empty() || holds(self.before.len(), self.ld, rows, columns))
+    }
+
+    #[inline(always)]
+    unsafe fn take<S: Simd>(&mut self, row: usize, column: usize, count: usize, y: S::V) {
+        let at = row * self.ld + column;
+        // SAFETY: within both slices by `fits`.
+        unsafe {
+            if !self.before.is_empty() {
+                store_up_to::<S>(self.before.as_mut_ptr().add(at), y, count);
+            }
+            store_up_to::<S>(self.out.as_mut_ptr().add(at), gelu::<S>(y), count);
+        }
+    }
+}
+
+/// The way back through GELU: `y` is the gradient of its result, `x` its argument; then
+/// `value = gelu(x)` and `x = y · gelu'(x)`.
+pub struct GeluGrad<'a> {
+    /// `[rows, columns]`.
+    pub x: &'a mut [f32],
+    /// `[rows, columns]`.
+    pub value: &'a mut [f32],
+    /// Columns of both.
+    pub ld: usize,
+}
+
+impl Epilogue for GeluGrad<'_> {
+    fn fits(&self, rows: usize, columns: usize) -> bool {
+        holds(self.x.len(), self.ld, rows, columns)
+            && holds(self.value.len(), self.ld, rows, columns)
+    }
+
+    #[inline(always)]
+    unsafe fn take<S: Simd>(&mut self, row: usize, column: usize, count: usize, y: S::V) {
+        let at = row * self.ld + column;
+        // SAFETY: within both slices by `fits`.
+        unsafe {
+            let x = self.x.as_mut_ptr().add(at);
+            let (value, derivative) = gelu_with_derivative::<S>(load_up_to::<S>(x, count));
+            store_up_to::<S>(self.value.as_mut_ptr().add(at), value, count);
+            store_up_to::<S>(x, S::mul(y, derivative), count);
+        }
+    }
+}
+
+/// `R` rows by two vectors: `Σ_k a[r · ar + k · ak] · b[k · bk ..]`.
+///
+/// # Safety
+/// As [`Simd`]; all indices that the formula names are valid.
+#[inline(always)]
+pub unsafe fn tile<S: Simd, const R: usize>(
+    k: usize,
+    a: *const f32,
+    (ar, ak): (usize, usize),
+    b: *const f32,
+    bk: usize,
+) -> [[S::V; 2]; R] {
+    // SAFETY: the function's own conditions.
+    unsafe {
+        let mut sums = [[S::splat(0.0); 2]; R];
+        for i in 0..k {
+            let b0 = S::load(b.add(i * bk));
+            let b1 = S::load(b.add(i * bk + S::LANES));
+            for (r, sums) in sums.iter_mut().enumerate() {
+                let x = S::splat(*a.add(r * ar + i * ak));
+                sums[0] = S::mul_add(x, b0, sums[0]);
+                sums[1] = S::mul_add(x, b1, sums[1]);
+            }
+        }
+        sums
+    }
+}
+
+/// The same of 8-bit integers, four per word, before the scales.
+#[inline(always)]
+unsafe fn tile_i8<S: Simd, const R: usize>(
+    groups: usize,
+    a: *const u32,
+    ar: usize,
+    b: *const u32,
+) -> [[S::I; 2]; R] {
+    // SAFETY: the caller's.
+    unsafe {
+        let mut sums = [[S::zero_i(); 2]; R];
+        for i in 0..groups {
+            let b0 = S::load_i(b.add(i * 2 * S::LANES));
+            let b1 = S::load_i(b.add(i * 2 * S::LANES + S::LANES));
+            for (r, sums) in sums.iter_mut().enumerate() {
+                let x = S::splat_i(*a.add(r * ar + i) as i32);
+                sums[0] = S::dot(sums[0], b0, x);
+                sums[1] = S::dot(sums[1], b1, x);
+            }
+        }
+        sums
+    }
+}
+
+/// Calls `$body` for strips of rows of a constant number `$R`, as many as are left.
+macro_rules! strips {
+    ($S:ident, $rows:expr, $row:ident, $R:ident, $body:block) => {
+        let mut $row = 0;
+        while $row < $rows {
+            let left = $rows - $row;
+            if $S::ROWS >= 12 && left >= 12 {
+                const $R: usize = 12;
+                $body
+                $row += 12;
+            } else if $S::ROWS >= 8 && left >= 8 {
+                const $R: usize = 8;
+                $body
+                $row += 8;
+            } else if left >= 4 {
+                const $R: usize = 4;
+                $body
+                $row += 4;
+            } else if left >= 2 {
+                const $R: usize = 2;
+                $body
+                $row += 2;
+            } else {
+                const $R: usize = 1;
+                $body
+                $row += 1;
+            }
+        }
+    };
+}
+pub(super) use strips;
+
+/// A product with packed weights.
+struct Product<'a, E> {
+    x: Operand<'a>,
+    rows: usize,
+    packed: &'a Packed,
+    bias: &'a [f32],
+    epilogue: &'a mut E,
+}
+
+/// The rows that are multiplied.
+enum Operand<'a> {
+    F32 { x: &'a [f32], ld: usize },
+    Int8(&'a Rows),
+}
+
+impl<E: Epilogue> Kernel for Product<'_, E> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) {
+        let Self {
+            x,
+            rows,
+            packed,
+            bias,
+            epilogue,
+        } = self;
+        let (n, groups) = (packed.outputs, packed.groups);
+        let width = 2 * S::LANES;
+        let panels = n.div_ceil(width);
+        let words = packed.words.as_slice();
+        assert_eq!(packed.level.lanes(), S::LANES);
+        assert_eq!(words.len(), panels * width * groups);
+        assert_eq!(packed.scales.len(), panels * width);
+        assert!(bias.is_empty() || bias.len() == n);
+        assert!(epilogue.fits(rows, n));
+        match &x {
+            Operand::F32 { x, ld } => {
+                assert!(packed.precision == Precision::F32 && holds(x.len(), *ld, rows, groups));
+            }
+            Operand::Int8(x) => assert!(
+                packed.precision == Precision::Int8
+                    && holds(x.words.as_slice().len(), x.stride, rows, groups)
+                    && x.scales.len() >= rows
+                    && x.sums.len() >= rows
+            ),
+        }
+        // SAFETY: the asserts bound rows, columns and words; `col < n` before `bias` is read.
+        unsafe {
+            for p in 0..panels {
+                let b = words.as_ptr().add(p * width * groups);
+                strips!(S, rows, row, R, {
+                    let mut sums = [[S::splat(0.0); 2]; R];
+                    match &x {
+                        Operand::F32 { x, ld } => {
+                            let a = x.as_ptr().add(row * ld);
+                            sums = tile::<S, R>(groups, a, (*ld, 1), b.cast(), width);
+                        }
+                        Operand::Int8(x) => {
+                            let a = x.words.as_slice().as_ptr().add(row * x.stride);
+                            let whole = tile_i8::<S, R>(groups, a, x.stride, b);
+                            for r in 0..R {
+                                let extra = S::splat_i(S::OFFSET * *x.sums.get_unchecked(row + r));
+                                let scale = S::splat(*x.scales.get_unchecked(row + r));
+                                for h in 0..2 {
+                                    let at = p * width + h * S::LANES;
+                                    let s = S::load(packed.scales.as_ptr().add(at));
+                                    let y = S::to_f(S::sub_i(whole[r][h], extra));
+                                    sums[r][h] = S::mul(y, S::mul(s, scale));
+                                }
+                            }
+                        }
+                    }
+                    for h in 0..2 {
+                        let col = p * width + h * S::LANES;
+                        if col >= n {
+                            break;
+                        }
+                        let bias = if bias.is_empty() {
+                            S::splat(0.0)
+                        } else {
+                            load_up_to::<S>(bias.as_ptr().add(col), n - col)
+                        };
+                        for (r, sums) in sums.iter().enumerate() {
+                            epilogue.take::<S>(row + r, col, n - col, S::add(sums[h], bias));
+                        }
+                    }
+                });
+            }
+        }
+    }
+}
+
+/// `epilogue(x · wᵀ + bias)` for `rows` rows of `x`, each `ld` after the one before; an empty
+/// `bias` is none. `scratch` holds quantised rows.
+///
+/// # Panics
+/// When the slices are shorter than `rows`, the weights and the epilogue ask.
+pub fn multiply<E: Epilogue>(
+    x: &[f32],
+    ld: usize,
+    rows: usize,
+    packed: &Packed,
+    bias: &[f32],
+    scratch: &mut Rows,
+    epilogue: &mut E,
+) {
+    let operand = match packed.precision {
+        Precision::F32 => Operand::F32 { x, ld },
+        Precision::Int8 => {
+            scratch.fill(packed.level, x, ld, packed.inputs, rows);
+            Operand::Int8(scratch)
+        }
+    };
+    packed.level.run(Product {
+        x: operand,
+        rows,
+        packed,
+        bias,
+        epilogue,
+    });
+}

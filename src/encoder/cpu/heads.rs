@@ -1,0 +1,85 @@
+//! Attention of all heads of all sequences, shared among threads.
+
+use std::cell::RefCell;
+
+use rayon::prelude::*;
+
+use super::attention::{Head, Scratch, Shared, attention_head, attention_head_grad};
+use super::simd::Level;
+
+thread_local! {
+    static SCRATCH: RefCell<Scratch> = RefCell::default();
+}
+
+/// The heads of packed sequences.
+#[derive(Clone, Copy)]
+pub struct Heads<'a> {
+    /// Where each sequence begins, and the end of the last.
+    pub offsets: &'a [usize],
+    /// Heads per sequence.
+    pub heads: usize,
+    /// Width of all heads together.
+    pub hidden: usize,
+}
+
+impl Heads<'_> {
+    /// Every head of every sequence once, whose columns do not overlap.
+    fn tasks(self) -> impl IndexedParallelIterator<Item = Head> {
+        let dim = self.hidden / self.heads;
+        let (offsets, heads, hidden) = (self.offsets.to_vec(), self.heads, self.hidden);
+        (0..(self.offsets.len() - 1) * heads)
+            .into_par_iter()
+            .map(move |task| {
+                let (sequence, head) = (task / heads, task % heads);
+                Head {
+                    start: offsets[sequence],
+                    tokens: offsets[sequence + 1] - offsets[sequence],
+                    column: head * dim,
+                    dim,
+                    hidden,
+                }
+            })
+    }
+
+    /// Whether the offsets increase and end at `rows`, and the heads divide the width.
+    pub fn fit(self, rows: usize) -> bool {
+        self.offsets.first() == Some(&0)
+            && self.offsets.last() == Some(&rows)
+            && self.offsets.is_sorted()
+            && self.heads > 0
+            && self.hidden.is_multiple_of(self.heads)
+    }
+
+    /// Context `[tokens, hidden]` of `qkv` `[tokens, 3 · hidden]`.
+    ///
+    /// # Panics
+    /// When the matrices do not fit the heads.
+    pub fn forward(self, level: Level, qkv: &[f32], out: &mut [f32]) {
+        let rows = out.len() / self.hidden;
+        assert!(self.fit(rows) && qkv.len() == rows * 3 * self.hidden);
+        let out = Shared::new(out);
+        self.tasks().for_each(|head| {
+            SCRATCH.with_borrow_mut(|scratch| {
+                // SAFETY: offsets increase and heads lie side by side, so every task has rows
+                // and columns of its own; `out` is borrowed for the whole call.
+                unsafe { attention_head(level, qkv, head, out, scratch) }
+            });
+        });
+    }
+
+    /// Gradient `[tokens, 3 · hidden]` of `qkv`; `grad` `[tokens, hidden]` is the context's.
+    ///
+    /// # Panics
+    /// When the matrices do not fit the heads.
+    pub fn backward(self, level: Level, qkv: &[f32], grad: &[f32], out: &mut [f32]) {
+        let rows = grad.len() / self.hidden;
+        assert!(self.fit(rows) && qkv.len() == rows * 3 * self.hidden && out.len() == qkv.len());
+        let out = Shared::new(out);
+        self.tasks().for_each(|head| {
+            SCRATCH.with_borrow_mut(|scratch| {
+                // SAFETY: as in `forward`.
+                unsafe { attention_head_grad(level, qkv, grad, head, out, scratch) }
+            });
+        });
+    }
+}

@@ -1,0 +1,84 @@
+//! Functions of vectors: the exponential and GELU with its derivative.
+
+use super::simd::Simd;
+
+/// `exp(x)`, relative error below 2e-7 (Cephes `expf`); inputs below -87 give about 1e-38.
+///
+/// # Safety
+/// As [`Simd`].
+#[inline(always)]
+#[allow(clippy::inline_always)]
+pub unsafe fn exp<S: Simd>(x: S::V) -> S::V {
+    unsafe {
+        let x = S::min(S::max(x, S::splat(-87.0)), S::splat(88.0));
+        let n = S::round(S::mul(x, S::splat(std::f32::consts::LOG2_E)));
+        let r = S::neg_mul_add(n, S::splat(0.693_359_4), x);
+        let r = S::mul_add(n, S::splat(2.121_944_4e-4), r);
+        let mut p = S::splat(1.987_569_2e-4);
+        for c in [1.398_2e-3, 8.333_452e-3, 4.166_579_6e-2, 0.166_666_66, 0.5] {
+            p = S::mul_add(p, r, S::splat(c));
+        }
+        let y = S::mul_add(S::mul(p, r), r, S::add(r, S::splat(1.0)));
+        S::mul(y, S::pow2(n))
+    }
+}
+
+/// `erf(|x|/√2)` by Abramowitz & Stegun 7.1.26 (absolute error below 1.5e-7), and `exp(-x²/2)`.
+#[inline(always)]
+#[allow(clippy::inline_always)]
+unsafe fn erf_parts<S: Simd>(x: S::V) -> (S::V, S::V) {
+    unsafe {
+        let one = S::splat(1.0);
+        let a = S::mul(S::abs(x), S::splat(std::f32::consts::FRAC_1_SQRT_2));
+        let t = S::div(one, S::mul_add(a, S::splat(0.327_591_1), one));
+        let mut p = S::splat(1.061_405_4);
+        for c in [-1.453_152, 1.421_413_8, -0.284_496_72, 0.254_829_6] {
+            p = S::mul_add(p, t, S::splat(c));
+        }
+        let e = exp::<S>(S::neg_mul_add(a, a, S::splat(0.0)));
+        (S::neg_mul_add(S::mul(p, t), e, one), e)
+    }
+}
+
+/// Exact GELU (Hendrycks & Gimpel 2016, arXiv 1606.08415): `x Φ(x)`.
+///
+/// # Safety
+/// As [`Simd`].
+#[inline(always)]
+#[allow(clippy::inline_always)]
+pub unsafe fn gelu<S: Simd>(x: S::V) -> S::V {
+    unsafe {
+        // x/2 (1 + sign(x) erf(|x|/√2)) = x/2 + |x/2| erf(|x|/√2)
+        let half = S::mul(x, S::splat(0.5));
+        S::mul_add(S::abs(half), erf_parts::<S>(x).0, half)
+    }
+}
+
+/// GELU and its derivative `Φ(x) + x φ(x)`.
+///
+/// # Safety
+/// As [`Simd`].
+#[inline(always)]
+#[allow(clippy::inline_always)]
+pub unsafe fn gelu_with_derivative<S: Simd>(x: S::V) -> (S::V, S::V) {
+    const INV_SQRT_2PI: f32 = 0.398_942_3;
+    unsafe {
+        let (erf, e) = erf_parts::<S>(x);
+        let half = S::mul(x, S::splat(0.5));
+        let value = S::mul_add(S::abs(half), erf, half);
+        // Φ(x) = 1 - Q for x ≥ 0 and Q below, where Q = (1 - erf)/2.
+        let tail = S::mul(S::sub(S::splat(1.0), erf), S::splat(0.5));
+        let positive = S::min(
+            S::max(S::mul(x, S::splat(f32::MAX)), S::splat(0.0)),
+            S::splat(1.0),
+        );
+        // positive·(1 - 2 tail) + tail
+        let phi = S::mul_add(
+            positive,
+            S::neg_mul_add(S::splat(2.0), tail, S::splat(1.0)),
+            tail,
+        );
+        let density = S::mul(S::mul(x, S::splat(INV_SQRT_2PI)), e);
+        (value, S::add(phi, density))
+    }
+}

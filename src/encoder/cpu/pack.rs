@@ -1,0 +1,276 @@
+//! Weights in the order in which the matrix product reads them.
+//!
+//! The output channels are cut into panels of two vectors. Within a panel, all channels of one
+//! input (or of four inputs, as bytes of one word) stand side by side, so that the inner loop
+//! reads straight on.
+
+use rayon::prelude::*;
+
+use super::quantise::{inverse, quantise_row};
+use super::simd::{Kernel, Level, Simd, load_up_to};
+
+/// A cache line of words.
+#[repr(C, align(64))]
+#[derive(Clone, Copy)]
+struct Line([u32; 16]);
+
+/// Words that begin at a cache line.
+#[derive(Clone, Default)]
+pub struct Words {
+    lines: Vec<Line>,
+    len: usize,
+}
+
+impl Words {
+    /// `len` zeros.
+    pub fn zeros(len: usize) -> Self {
+        Self {
+            lines: vec![Line([0; 16]); len.div_ceil(16)],
+            len,
+        }
+    }
+
+    /// At least `len` words; what was there stays in no particular order.
+    pub fn reserve(&mut self, len: usize) {
+        if len > self.lines.len() * 16 {
+            self.lines.resize(len.div_ceil(16), Line([0; 16]));
+        }
+        self.len = self.len.max(len);
+    }
+
+    /// The words.
+    pub fn as_slice(&self) -> &[u32] {
+        // SAFETY: `lines` holds at least `len` words without padding between them.
+        unsafe { std::slice::from_raw_parts(self.lines.as_ptr().cast(), self.len) }
+    }
+
+    /// The words.
+    pub fn as_mut_slice(&mut self) -> &mut [u32] {
+        // SAFETY: as in `as_slice`, and `self` is borrowed mutably.
+        unsafe { std::slice::from_raw_parts_mut(self.lines.as_mut_ptr().cast(), self.len) }
+    }
+}
+
+/// How weights are stored and multiplied.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    /// 32-bit floats.
+    #[default]
+    F32,
+    /// 8-bit integers: weights with one scale per output channel, activations with one per row.
+    Int8,
+}
+
+/// A matrix `[outputs, inputs]` in panels.
+pub struct Packed {
+    pub(super) level: Level,
+    pub(super) precision: Precision,
+    pub(super) outputs: usize,
+    pub(super) inputs: usize,
+    /// Words per output channel: inputs, or a quarter of them, rounded up.
+    pub(super) groups: usize,
+    pub(super) words: Words,
+    /// One per output channel of every panel; 1 for f32.
+    pub(super) scales: Vec<f32>,
+}
+
+impl Packed {
+    fn empty(level: Level, precision: Precision, outputs: usize, inputs: usize) -> Self {
+        let groups = match precision {
+            Precision::F32 => inputs,
+            Precision::Int8 => inputs.div_ceil(4),
+        };
+        let padded = outputs.next_multiple_of(2 * level.lanes());
+        Self {
+            level,
+            precision,
+            outputs,
+            inputs,
+            groups,
+            words: Words::zeros(padded * groups),
+            scales: vec![1.0; padded],
+        }
+    }
+
+    /// Output channels.
+    pub fn outputs(&self) -> usize {
+        self.outputs
+    }
+
+    /// Inputs of every channel.
+    pub fn inputs(&self) -> usize {
+        self.inputs
+    }
+
+    /// Bytes in memory.
+    pub fn bytes(&self) -> usize {
+        4 * (self.words.as_slice().len() + self.scales.len())
+    }
+
+    /// Packs a matrix whose row `o`, `inputs` long, holds the weights of output channel `o`.
+    pub fn by_output<'a>(
+        level: Level,
+        precision: Precision,
+        outputs: usize,
+        inputs: usize,
+        row: impl Fn(usize) -> &'a [f32] + Sync,
+    ) -> Self {
+        let mut out = Self::empty(level, precision, outputs, inputs);
+        let (width, groups) = (2 * level.lanes(), out.groups);
+        if out.words.as_slice().is_empty() {
+            return out;
+        }
+        let panels = out.words.as_mut_slice().par_chunks_mut(width * groups);
+        let scales = out.scales.par_chunks_mut(width);
+        panels
+            .zip(scales)
+            .enumerate()
+            .for_each(|(p, (words, scales))| {
+                let present = width.min(outputs - p * width);
+                match precision {
+                    Precision::F32 => {
+                        for c in 0..present {
+                            let row = row(p * width + c);
+                            for (i, x) in row[..inputs].iter().enumerate() {
+                                words[i * width + c] = x.to_bits();
+                            }
+                        }
+                    }
+                    Precision::Int8 => {
+                        let mut bytes = vec![0u32; inputs.div_ceil(64) * 16];
+                        for (c, scale) in scales.iter_mut().enumerate().take(present) {
+                            let row = &row(p * width + c)[..inputs];
+                            *scale = quantise_row(level, row, 128, &mut bytes).0;
+                            for (i, word) in bytes[..groups].iter().enumerate() {
+                                words[i * width + c] = *word;
+                            }
+                        }
+                    }
+                }
+            });
+        out
+    }
+
+    /// Packs a matrix whose row `i`, `outputs` long, holds the weights of input `i`.
+    pub fn by_input<'a>(
+        level: Level,
+        precision: Precision,
+        outputs: usize,
+        inputs: usize,
+        row: impl Fn(usize) -> &'a [f32] + Sync,
+    ) -> Self {
+        let mut out = Self::empty(level, precision, outputs, inputs);
+        let (width, groups) = (2 * level.lanes(), out.groups);
+        if out.words.as_slice().is_empty() {
+            return out;
+        }
+        let panels = out.words.as_mut_slice().par_chunks_mut(width * groups);
+        let scales = out.scales.par_chunks_mut(width);
+        panels
+            .zip(scales)
+            .enumerate()
+            .for_each(|(p, (words, scales))| {
+                let first = p * width;
+                let present = width.min(outputs - first);
+                let columns = |i: usize| &row(i)[first..first + present];
+                match precision {
+                    Precision::F32 => {
+                        for i in 0..inputs {
+                            for (word, x) in words[i * width..].iter_mut().zip(columns(i)) {
+                                *word = x.to_bits();
+                            }
+                        }
+                    }
+                    Precision::Int8 => level.run(Columns {
+                        columns,
+                        inputs,
+                        present,
+                        words,
+                        scales,
+                    }),
+                }
+            });
+        out
+    }
+}
+
+/// Quantises one panel, given by its inputs' rows.
+struct Columns<'s, F> {
+    columns: F,
+    inputs: usize,
+    present: usize,
+    words: &'s mut [u32],
+    scales: &'s mut [f32],
+}
+
+impl<'a, F: Fn(usize) -> &'a [f32]> Columns<'_, F> {
+    /// Weights of input `i` for the channels of one half of the panel; zeros where there are
+    /// none.
+    #[inline(always)]
+    unsafe fn load<S: Simd>(&self, i: usize, half: usize) -> S::V {
+        let at = half * S::LANES;
+        // SAFETY: `at < present`, and at most `present - at` values are read.
+        unsafe {
+            if i >= self.inputs || at >= self.present {
+                return S::splat(0.0);
+            }
+            let row = (self.columns)(i);
+            assert_eq!(row.len(), self.present);
+            load_up_to::<S>(row.as_ptr().add(at), self.present - at)
+        }
+    }
+
+    /// The same as unsigned bytes in 32-bit integers.
+    #[inline(always)]
+    unsafe fn quantised<S: Simd>(&self, i: usize, half: usize, factors: S::V) -> S::I {
+        // SAFETY: the caller's.
+        unsafe {
+            let q = S::to_i(S::mul(self.load::<S>(i, half), factors));
+            S::add_i(q, S::splat_i(128))
+        }
+    }
+}
+
+impl<'a, F: Fn(usize) -> &'a [f32]> Kernel for Columns<'_, F> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) {
+        let width = 2 * S::LANES;
+        assert_eq!(self.scales.len(), width);
+        assert_eq!(self.words.len(), width * self.inputs.div_ceil(4));
+        // SAFETY: the asserts bound every access to `words` and `scales`; `factors` holds the
+        // lanes of every level.
+        unsafe {
+            for half in 0..2 {
+                let mut most = S::splat(0.0);
+                for i in 0..self.inputs {
+                    most = S::max(most, S::abs(self.load::<S>(i, half)));
+                }
+                let mut factors = [0.0f32; 32];
+                S::store(factors.as_mut_ptr(), most);
+                for (lane, factor) in factors.iter_mut().enumerate().take(S::LANES) {
+                    let inverse = inverse(*factor);
+                    self.scales[half * S::LANES + lane] = inverse.scale;
+                    *factor = inverse.factor;
+                }
+                let factors = S::load(factors.as_ptr());
+                for g in 0..self.inputs.div_ceil(4) {
+                    let [a, b, c, d] = [
+                        self.quantised::<S>(4 * g, half, factors),
+                        self.quantised::<S>(4 * g + 1, half, factors),
+                        self.quantised::<S>(4 * g + 2, half, factors),
+                        self.quantised::<S>(4 * g + 3, half, factors),
+                    ];
+                    let word = S::or_i(
+                        S::or_i(a, S::shift_i::<8>(b)),
+                        S::or_i(S::shift_i::<16>(c), S::shift_i::<24>(d)),
+                    );
+                    let to = self.words.as_mut_ptr().add(g * width + half * S::LANES);
+                    S::store_i(to, word);
+                }
+            }
+        }
+    }
+}

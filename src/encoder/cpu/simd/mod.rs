@@ -1,0 +1,216 @@
+//! Vectors of f32, so that one text of a kernel serves every instruction set.
+//!
+//! A kernel is a [`Kernel`]: a structure of slices whose `run` is generic over [`Simd`] and
+//! inlined into one function per instruction set ([`Level::run`]), where the compiler may use
+//! that set's instructions. [`portable`] is the twin in plain Rust that the tests hold every
+//! other level against.
+
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+#[cfg(target_arch = "aarch64")]
+mod neon;
+mod portable;
+
+use std::sync::LazyLock;
+
+/// Vectors of [`Simd::LANES`] f32 values, and of as many groups of four 8-bit integers.
+///
+/// # Safety
+/// Every method may be called only where the instruction set is there; [`Level::run`] sees to
+/// it. Pointers given to loads and stores must be valid for as many values as are moved; they
+/// need no alignment.
+#[allow(missing_docs, clippy::missing_safety_doc)] // named after what they do; safety as above
+pub unsafe trait Simd: Copy + Send + Sync + 'static {
+    /// Values per vector.
+    const LANES: usize;
+    /// Rows of a matrix product's tile; see `gemm`.
+    const ROWS: usize;
+    /// What [`Simd::dot`] adds to the product of a weight's byte: the bytes are unsigned, the
+    /// weight plus 128, and some instruction sets take them so.
+    const OFFSET: i32;
+    /// f32 values.
+    type V: Copy;
+    /// 32-bit integers.
+    type I: Copy;
+
+    unsafe fn splat(x: f32) -> Self::V;
+    unsafe fn load(p: *const f32) -> Self::V;
+    unsafe fn store(p: *mut f32, v: Self::V);
+    /// The first `n` values at `p`, then zeros; `n < LANES`.
+    unsafe fn load_part(p: *const f32, n: usize) -> Self::V;
+    /// Stores the first `n` values; `n < LANES`.
+    unsafe fn store_part(p: *mut f32, v: Self::V, n: usize);
+    unsafe fn add(a: Self::V, b: Self::V) -> Self::V;
+    unsafe fn sub(a: Self::V, b: Self::V) -> Self::V;
+    unsafe fn mul(a: Self::V, b: Self::V) -> Self::V;
+    unsafe fn div(a: Self::V, b: Self::V) -> Self::V;
+    unsafe fn max(a: Self::V, b: Self::V) -> Self::V;
+    unsafe fn min(a: Self::V, b: Self::V) -> Self::V;
+    unsafe fn abs(a: Self::V) -> Self::V;
+    /// `a · b + c`, rounded once where the set can.
+    unsafe fn mul_add(a: Self::V, b: Self::V, c: Self::V) -> Self::V;
+    /// `c - a · b`.
+    unsafe fn neg_mul_add(a: Self::V, b: Self::V, c: Self::V) -> Self::V;
+    /// To the nearest integer, ties to even.
+    unsafe fn round(a: Self::V) -> Self::V;
+    /// `2^n` for integral `n` between -126 and 127.
+    unsafe fn pow2(n: Self::V) -> Self::V;
+    unsafe fn sum(a: Self::V) -> f32;
+    unsafe fn largest(a: Self::V) -> f32;
+
+    unsafe fn zero_i() -> Self::I;
+    /// One 32-bit group repeated.
+    unsafe fn splat_i(x: i32) -> Self::I;
+    /// `LANES` groups of four bytes.
+    unsafe fn load_i(p: *const u32) -> Self::I;
+    unsafe fn store_i(p: *mut u32, v: Self::I);
+    unsafe fn add_i(a: Self::I, b: Self::I) -> Self::I;
+    unsafe fn sub_i(a: Self::I, b: Self::I) -> Self::I;
+    unsafe fn or_i(a: Self::I, b: Self::I) -> Self::I;
+    /// Shifts each integer left by `BITS`.
+    unsafe fn shift_i<const BITS: i32>(a: Self::I) -> Self::I;
+    unsafe fn sum_i(a: Self::I) -> i32;
+    /// Rounded to the nearest integer, ties to even.
+    unsafe fn to_i(v: Self::V) -> Self::I;
+    unsafe fn to_f(v: Self::I) -> Self::V;
+    /// Stores the low byte of each integer.
+    unsafe fn store_bytes(p: *mut u8, v: Self::I);
+    /// Per lane: `acc + Σ (w[j] + OFFSET - 128) · a[j]` over the four bytes, `w` unsigned and `a`
+    /// signed. Exact; does not saturate.
+    unsafe fn dot(acc: Self::I, w: Self::I, a: Self::I) -> Self::I;
+}
+
+/// Work that is written once for all instruction sets.
+pub trait Kernel {
+    /// What it gives.
+    type Output;
+
+    /// Does the work.
+    ///
+    /// # Safety
+    /// The instruction set of `S` must be there. Implementations are `inline(always)`, so that
+    /// they become part of a function that may use it.
+    unsafe fn run<S: Simd>(self) -> Self::Output;
+}
+
+/// An instruction set that kernels exist for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Level {
+    /// AVX-512 F, BW, DQ, VL and VNNI (Ice Lake, Zen 4 and later).
+    #[cfg(target_arch = "x86_64")]
+    Avx512,
+    /// AVX2 and FMA (Haswell, Zen and later).
+    #[cfg(target_arch = "x86_64")]
+    Avx2,
+    /// NEON, which every aarch64 has.
+    #[cfg(target_arch = "aarch64")]
+    Neon,
+    /// Plain Rust.
+    Portable,
+}
+
+impl Level {
+    /// The best level of this machine.
+    pub fn best() -> Self {
+        static BEST: LazyLock<Level> = LazyLock::new(|| Level::available()[0]);
+        *BEST
+    }
+
+    /// Every level of this machine, best first.
+    pub fn available() -> Vec<Self> {
+        let mut levels = Vec::new();
+        #[cfg(target_arch = "x86_64")]
+        {
+            if is_x86_feature_detected!("avx512f")
+                && is_x86_feature_detected!("avx512bw")
+                && is_x86_feature_detected!("avx512dq")
+                && is_x86_feature_detected!("avx512vl")
+                && is_x86_feature_detected!("avx512vnni")
+            {
+                levels.push(Self::Avx512);
+            }
+            if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+                levels.push(Self::Avx2);
+            }
+        }
+        #[cfg(target_arch = "aarch64")]
+        levels.push(Self::Neon);
+        levels.push(Self::Portable);
+        levels
+    }
+
+    /// As the log and the model's description call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 => "avx512-vnni",
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 => "avx2",
+            #[cfg(target_arch = "aarch64")]
+            Self::Neon => "neon",
+            Self::Portable => "portable",
+        }
+    }
+
+    /// Values per vector, [`Simd::LANES`].
+    pub fn lanes(self) -> usize {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 => avx512::Avx512::LANES,
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 => avx2::Avx2::LANES,
+            #[cfg(target_arch = "aarch64")]
+            Self::Neon => neon::Neon::LANES,
+            Self::Portable => portable::Portable::LANES,
+        }
+    }
+
+    /// Runs a kernel with this level's instructions.
+    #[inline]
+    pub fn run<K: Kernel>(self, kernel: K) -> K::Output {
+        match self {
+            // SAFETY: a `Level` other than `Portable` comes from `available`, which has asked
+            // the processor for every feature that the entered function enables.
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 => unsafe { avx512::enter(kernel) },
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 => unsafe { avx2::enter(kernel) },
+            #[cfg(target_arch = "aarch64")]
+            Self::Neon => unsafe { neon::enter(kernel) },
+            // SAFETY: plain Rust needs no instruction set.
+            Self::Portable => unsafe { kernel.run::<portable::Portable>() },
+        }
+    }
+}
+
+/// Loads up to a vector: all of it when `n` is at least `LANES`.
+///
+/// # Safety
+/// As [`Simd`]; `p` is valid for `min(n, LANES)` values.
+#[inline(always)]
+pub unsafe fn load_up_to<S: Simd>(p: *const f32, n: usize) -> S::V {
+    unsafe {
+        if n >= S::LANES {
+            S::load(p)
+        } else {
+            S::load_part(p, n)
+        }
+    }
+}
+
+/// Stores up to a vector: all of it when `n` is at least `LANES`.
+///
+/// # Safety
+/// As [`Simd`]; `p` is valid for `min(n, LANES)` values.
+#[inline(always)]
+pub unsafe fn store_up_to<S: Simd>(p: *mut f32, v: S::V, n: usize) {
+    unsafe {
+        if n >= S::LANES {
+            S::store(p, v);
+        } else {
+            S::store_part(p, v, n);
+        }
+    }
+}

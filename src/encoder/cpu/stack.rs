@@ -1,0 +1,233 @@
+//! The layers of a BERT (Devlin et al. 2019, arXiv 1810.04805) on packed sequences.
+//!
+//! Rows are taken in chunks that fit the cache: a chunk passes the attention's output
+//! projection, both layer normalisations and the whole feed-forward block before the next one
+//! begins. Only attention needs other rows.
+
+use std::cell::RefCell;
+
+use rayon::prelude::*;
+
+use super::buffer::Buffer;
+use super::gemm::{AddTo, Gelu, Store, multiply};
+use super::heads::Heads;
+use super::norm::layer_norm;
+use super::pack::Packed;
+use super::quantise::Rows;
+use super::simd::Level;
+
+/// Rows of a chunk.
+pub const CHUNK: usize = 48;
+
+/// A dense layer.
+pub struct Dense {
+    /// `[out, in]`.
+    pub weight: Packed,
+    /// `[out]`.
+    pub bias: Vec<f32>,
+}
+
+/// A layer normalisation.
+pub struct Norm {
+    /// `[hidden]`.
+    pub gamma: Vec<f32>,
+    /// `[hidden]`.
+    pub beta: Vec<f32>,
+    /// Added to the variance.
+    pub eps: f32,
+}
+
+impl Norm {
+    /// Normalises the rows of `x` into `out`.
+    pub fn apply(&self, level: Level, x: &[f32], out: &mut [f32]) {
+        layer_norm(level, x, &self.gamma, &self.beta, self.eps, out);
+    }
+}
+
+/// One layer.
+pub struct Layer {
+    /// Queries, keys and values, `[3 · hidden, hidden]`.
+    pub qkv: Dense,
+    /// Output of the attention.
+    pub output: Dense,
+    /// After the attention.
+    pub attention_norm: Norm,
+    /// Up to the inner width, with GELU.
+    pub up: Dense,
+    /// Back down.
+    pub down: Dense,
+    /// After the feed-forward block.
+    pub output_norm: Norm,
+}
+
+/// What one chunk reads and writes; all slices hold the same number of rows.
+pub struct ChunkOf<'a> {
+    /// Input of the layer.
+    pub x: &'a [f32],
+    /// Output of the attention, before its projection.
+    pub context: &'a [f32],
+    /// Projection and residual, before the first normalisation.
+    pub attention_sum: &'a mut [f32],
+    /// After it.
+    pub middle: &'a mut [f32],
+    /// Inner layer before GELU; empty where nobody asks for it.
+    pub before: &'a mut [f32],
+    /// Feed-forward block and residual, before the second normalisation.
+    pub output_sum: &'a mut [f32],
+    /// Output of the layer.
+    pub out: &'a mut [f32],
+}
+
+/// Memory of one thread.
+#[derive(Default)]
+pub struct Scratch {
+    /// The rows that are multiplied, quantised.
+    pub quantised: Rows,
+    /// Inner layer of a chunk.
+    pub inner: Vec<f32>,
+    rows: [Vec<f32>; 3],
+}
+
+/// `len` values of `buffer`, whatever they are.
+pub fn some(buffer: &mut Vec<f32>, len: usize) -> &mut [f32] {
+    if buffer.len() < len {
+        buffer.resize(len, 0.0);
+    }
+    &mut buffer[..len]
+}
+
+thread_local! {
+    static SCRATCH: RefCell<Scratch> = RefCell::default();
+}
+
+/// Runs `work` with this thread's memory.
+pub fn with_scratch<T>(work: impl FnOnce(&mut Scratch) -> T) -> T {
+    SCRATCH.with_borrow_mut(work)
+}
+
+impl Layer {
+    /// Width of a token state.
+    pub fn hidden(&self) -> usize {
+        self.output.weight.outputs()
+    }
+
+    /// Width of the feed-forward block.
+    pub fn inner(&self) -> usize {
+        self.up.weight.outputs()
+    }
+
+    /// Queries, keys and values of a chunk.
+    pub fn project(&self, x: &[f32], out: &mut [f32], scratch: &mut Rows) {
+        let hidden = self.hidden();
+        let mut store = Store {
+            out,
+            ld: 3 * hidden,
+        };
+        let rows = x.len() / hidden;
+        multiply(
+            x,
+            hidden,
+            rows,
+            &self.qkv.weight,
+            &self.qkv.bias,
+            scratch,
+            &mut store,
+        );
+    }
+
+    /// Everything after the attention.
+    pub fn finish(&self, level: Level, chunk: ChunkOf<'_>, scratch: &mut Rows, inner: &mut [f32]) {
+        let (hidden, width) = (self.hidden(), self.inner());
+        let rows = chunk.x.len() / hidden;
+        let mut sum = AddTo {
+            out: &mut *chunk.attention_sum,
+            residual: chunk.x,
+            ld: hidden,
+        };
+        let Dense { weight, bias } = &self.output;
+        multiply(chunk.context, hidden, rows, weight, bias, scratch, &mut sum);
+        self.attention_norm
+            .apply(level, chunk.attention_sum, chunk.middle);
+        let mut gelu = Gelu {
+            out: &mut *inner,
+            before: chunk.before,
+            ld: width,
+        };
+        let Dense { weight, bias } = &self.up;
+        multiply(chunk.middle, hidden, rows, weight, bias, scratch, &mut gelu);
+        let mut sum = AddTo {
+            out: &mut *chunk.output_sum,
+            residual: chunk.middle,
+            ld: hidden,
+        };
+        let Dense { weight, bias } = &self.down;
+        multiply(inner, width, rows, weight, bias, scratch, &mut sum);
+        self.output_norm.apply(level, chunk.output_sum, chunk.out);
+    }
+}
+
+/// Layers one after the other.
+pub struct Stack {
+    /// The instruction set that the weights are packed for.
+    pub level: Level,
+    /// First to last.
+    pub layers: Vec<Layer>,
+    /// Attention heads.
+    pub heads: usize,
+}
+
+impl Stack {
+    /// Runs `x` `[tokens, hidden]` through all layers; `seen` sees what each gives.
+    pub fn run(&self, mut x: Buffer, offsets: &[usize], mut seen: impl FnMut(&[f32])) -> Buffer {
+        let level = self.level;
+        let mut qkv = Buffer::taken(3 * x.len());
+        let mut context = Buffer::taken(x.len());
+        let mut next = Buffer::taken(x.len());
+        for layer in &self.layers {
+            let (hidden, width) = (layer.hidden(), layer.inner());
+            let tokens = x.len() / hidden;
+            let rows = chunk_rows(tokens);
+            let chunk = rows * hidden;
+            x.par_chunks(chunk)
+                .zip(qkv.par_chunks_mut(3 * chunk))
+                .for_each(|(x, qkv)| with_scratch(|s| layer.project(x, qkv, &mut s.quantised)));
+            let heads = Heads {
+                offsets,
+                heads: self.heads,
+                hidden,
+            };
+            heads.forward(level, &qkv, &mut context);
+            x.par_chunks(chunk)
+                .zip(context.par_chunks(chunk))
+                .zip(next.par_chunks_mut(chunk))
+                .for_each(|((x, context), out)| {
+                    with_scratch(|s| {
+                        let [a, b, c] = &mut s.rows;
+                        let chunk = ChunkOf {
+                            x,
+                            context,
+                            attention_sum: some(a, x.len()),
+                            middle: some(b, x.len()),
+                            before: &mut [],
+                            output_sum: some(c, x.len()),
+                            out,
+                        };
+                        let inner = some(&mut s.inner, x.len() / hidden * width);
+                        layer.finish(level, chunk, &mut s.quantised, inner);
+                    });
+                });
+            std::mem::swap(&mut x, &mut next);
+            seen(&x);
+        }
+        x
+    }
+}
+
+/// Rows per chunk: fewer where the text is too short to occupy every thread otherwise.
+fn chunk_rows(tokens: usize) -> usize {
+    let threads = rayon::current_num_threads();
+    tokens
+        .div_ceil(threads)
+        .next_multiple_of(12)
+        .clamp(12, CHUNK)
+}

@@ -1,0 +1,216 @@
+use proptest::prelude::*;
+
+use super::super::gemm::{AddTo, Gelu, GeluGrad, Store, multiply};
+use super::super::heads::Heads;
+use super::super::norm::{Sums, layer_norm, layer_norm_grad};
+use super::super::pack::{Packed, Precision};
+use super::super::quantise::{Rows, quantise_row};
+use super::super::simd::Level;
+use super::{relative_error, values};
+
+/// `x · wᵀ + bias` in double precision.
+fn product(x: &[f32], w: &[f32], bias: &[f32], inputs: usize) -> Vec<f32> {
+    x.chunks_exact(inputs)
+        .flat_map(|x| {
+            w.chunks_exact(inputs).zip(bias).map(|(w, b)| {
+                let sum: f64 = x.iter().zip(w).map(|(x, w)| f64::from(x * w)).sum();
+                (sum + f64::from(*b)) as f32
+            })
+        })
+        .collect()
+}
+
+/// Weights by input from weights by output.
+fn turned(w: &[f32], outputs: usize, inputs: usize) -> Vec<f32> {
+    (0..inputs * outputs)
+        .map(|at| w[at % outputs * inputs + at / outputs])
+        .collect()
+}
+
+fn phi(x: f64) -> f64 {
+    // Φ by the series of erf, exact enough for |x| < 4.
+    let z = x / 2f64.sqrt();
+    let (mut term, mut sum) = (z, z);
+    for n in 1..80 {
+        let n = f64::from(n);
+        term *= -z * z / n;
+        sum += term / (2.0 * n + 1.0);
+    }
+    0.5 + sum / std::f64::consts::PI.sqrt()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn products_of_any_shape(
+        rows in 1usize..30,
+        outputs in 1usize..80,
+        inputs in 1usize..150,
+        seed in 0u64..1000,
+    ) {
+        let x = values(rows * inputs, seed);
+        let w = values(outputs * inputs, seed + 1);
+        let bias = values(outputs, seed + 2);
+        let exact = product(&x, &w, &bias, inputs);
+        let across = turned(&w, outputs, inputs);
+        for level in Level::available() {
+            let mut results = Vec::new();
+            for (precision, bound) in [(Precision::F32, 1e-5), (Precision::Int8, 0.03)] {
+                let by_output = Packed::by_output(level, precision, outputs, inputs, |o| {
+                    &w[o * inputs..(o + 1) * inputs]
+                });
+                let by_input = Packed::by_input(level, precision, outputs, inputs, |i| {
+                    &across[i * outputs..(i + 1) * outputs]
+                });
+                for packed in [by_output, by_input] {
+                    let mut out = vec![f32::NAN; exact.len()];
+                    let mut store = Store { out: &mut out, ld: outputs };
+                    multiply(&x, inputs, rows, &packed, &bias, &mut Rows::default(), &mut store);
+                    let size: f32 = (inputs as f32).sqrt() / 3.0;
+                    for (a, b) in out.iter().zip(&exact) {
+                        prop_assert!((a - b).abs() <= bound * size.max(1.0), "{level:?} {a} {b}");
+                    }
+                    results.push(out);
+                }
+            }
+            // Scales per output channel are the same, however the weights were stored.
+            prop_assert_eq!(&results[0], &results[1]);
+            prop_assert_eq!(&results[2], &results[3]);
+        }
+    }
+
+    #[test]
+    fn integers_are_the_same_at_every_level(
+        n in 1usize..300,
+        seed in 0u64..1000,
+    ) {
+        let x = values(n, seed);
+        let mut outcomes = Level::available().into_iter().map(|level| {
+            let mut bytes = vec![0; n.div_ceil(64) * 16];
+            let (scale, sum) = quantise_row(level, &x, 128, &mut bytes);
+            let bytes: Vec<u8> = bytes.iter().flat_map(|w| w.to_le_bytes()).take(n).collect();
+            (scale, sum, bytes)
+        });
+        let first = outcomes.next().expect("one level at least");
+        let total: i32 = first.2.iter().map(|b| i32::from(*b) - 128).sum();
+        prop_assert_eq!(total, first.1);
+        for (x, b) in x.iter().zip(&first.2) {
+            let back = (f32::from(*b) - 128.0) * first.0;
+            prop_assert!((x - back).abs() <= first.0 * 0.501);
+        }
+        for other in outcomes {
+            prop_assert_eq!(&first, &other);
+        }
+    }
+
+    #[test]
+    fn epilogues(rows in 1usize..20, outputs in 1usize..70, seed in 0u64..1000) {
+        let inputs = 8;
+        let x = values(rows * inputs, seed);
+        let w = values(outputs * inputs, seed + 1);
+        let bias = values(outputs, seed + 2);
+        let y = product(&x, &w, &bias, inputs);
+        let other = values(y.len(), seed + 3);
+        for level in Level::available() {
+            let packed = Packed::by_output(level, Precision::F32, outputs, inputs, |o| {
+                &w[o * inputs..(o + 1) * inputs]
+            });
+            let mut scratch = Rows::default();
+            let mut out = vec![f32::NAN; y.len()];
+            let mut add = AddTo { out: &mut out, residual: &other, ld: outputs };
+            multiply(&x, inputs, rows, &packed, &bias, &mut scratch, &mut add);
+            let mut before = vec![f32::NAN; y.len()];
+            let mut activated = vec![f32::NAN; y.len()];
+            let mut gelu = Gelu { out: &mut activated, before: &mut before, ld: outputs };
+            multiply(&x, inputs, rows, &packed, &bias, &mut scratch, &mut gelu);
+            let (mut grad, mut value) = (other.clone(), vec![f32::NAN; y.len()]);
+            let mut back = GeluGrad { x: &mut grad, value: &mut value, ld: outputs };
+            multiply(&x, inputs, rows, &packed, &bias, &mut scratch, &mut back);
+            for i in 0..y.len() {
+                let (y, o) = (f64::from(y[i]), f64::from(other[i]));
+                let density = (-o * o / 2.0).exp() / std::f64::consts::TAU.sqrt();
+                let close = |a: f32, b: f64| (f64::from(a) - b).abs() < 5e-6;
+                prop_assert!(close(out[i], y + o));
+                prop_assert!(close(before[i], y));
+                prop_assert!(close(activated[i], y * phi(y)));
+                prop_assert!(close(value[i], o * phi(o)));
+                prop_assert!(close(grad[i], y * (phi(o) + o * density)), "{} {}", grad[i], o);
+            }
+        }
+    }
+
+    #[test]
+    fn normalisations(rows in 1usize..9, width in 2usize..90, seed in 0u64..1000) {
+        let x = values(rows * width, seed);
+        let (gamma, beta) = (values(width, seed + 1), values(width, seed + 2));
+        let grad = values(rows * width, seed + 3);
+        let n = width as f64;
+        for level in Level::available() {
+            let mut out = vec![f32::NAN; x.len()];
+            layer_norm(level, &x, &gamma, &beta, 1e-6, &mut out);
+            let mut dx = vec![f32::NAN; x.len()];
+            let (mut dg, mut db, mut di) = (vec![0.0; width], vec![0.0; width], vec![0.0; width]);
+            let sums = Sums { gamma: &mut dg, beta: &mut db, input: &mut di };
+            layer_norm_grad(level, &x, &gamma, 1e-6, &grad, &mut dx, sums);
+            let (mut eg, mut eb) = (vec![0.0f64; width], vec![0.0f64; width]);
+            for r in 0..rows {
+                let row: Vec<f64> = x[r * width..][..width].iter().map(|x| f64::from(*x)).collect();
+                let mean = row.iter().sum::<f64>() / n;
+                let var = row.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / n;
+                let inv = 1.0 / (var + 1e-6).sqrt();
+                let hat: Vec<f64> = row.iter().map(|x| (x - mean) * inv).collect();
+                let g: Vec<f64> = grad[r * width..][..width].iter().map(|x| f64::from(*x)).collect();
+                let scaled: Vec<f64> = g.iter().zip(&gamma).map(|(g, w)| g * f64::from(*w)).collect();
+                let m = scaled.iter().sum::<f64>() / n;
+                let mx = scaled.iter().zip(&hat).map(|(g, h)| g * h).sum::<f64>() / n;
+                for i in 0..width {
+                    eg[i] += g[i] * hat[i];
+                    eb[i] += g[i];
+                    let y = hat[i] * f64::from(gamma[i]) + f64::from(beta[i]);
+                    prop_assert!((f64::from(out[r * width + i]) - y).abs() < 1e-4);
+                    let d = inv * (scaled[i] - m - hat[i] * mx);
+                    let tolerance = 1e-4 * inv.max(1.0) * inv.max(1.0);
+                    prop_assert!((f64::from(dx[r * width + i]) - d).abs() < tolerance);
+                }
+            }
+            for i in 0..width {
+                prop_assert!((f64::from(dg[i]) - eg[i]).abs() < 1e-3);
+                prop_assert!((f64::from(db[i]) - eb[i]).abs() < 1e-4);
+                let column: f32 = (0..rows).map(|r| dx[r * width + i]).sum();
+                prop_assert!((column - di[i]).abs() <= 1e-4 * column.abs().max(1.0));
+            }
+        }
+    }
+
+    #[test]
+    fn attention_is_the_same_at_every_level(
+        lengths in prop::collection::vec(1usize..120, 1..4),
+        heads in 1usize..4,
+        dim in prop::sample::select(vec![1usize, 5, 8, 16, 24, 32, 64, 80]),
+        seed in 0u64..1000,
+    ) {
+        let hidden = heads * dim;
+        let mut offsets = vec![0];
+        for length in lengths {
+            offsets.push(offsets[offsets.len() - 1] + length);
+        }
+        let rows = offsets[offsets.len() - 1];
+        let qkv: Vec<f32> = values(rows * 3 * hidden, seed).iter().map(|x| x * 2.0).collect();
+        let grad = values(rows * hidden, seed + 1);
+        let all = Heads { offsets: &offsets, heads, hidden };
+        let run = |level| {
+            let mut out = vec![f32::NAN; rows * hidden];
+            all.forward(level, &qkv, &mut out);
+            let mut back = vec![f32::NAN; qkv.len()];
+            all.backward(level, &qkv, &grad, &mut back);
+            (out, back)
+        };
+        let (out, back) = run(Level::Portable);
+        for level in Level::available() {
+            let (other, other_back) = run(level);
+            prop_assert!(relative_error(&other, &out) < 1e-5);
+            prop_assert!(relative_error(&other_back, &back) < 1e-5);
+        }
+    }
+}

@@ -1,0 +1,27 @@
+//! Every kernel at every level of this machine against plain loops, over odd shapes; then the
+//! whole encoder against candle, forward and backward.
+
+mod kernels;
+mod whole;
+
+/// Deterministic values in (-1, 1).
+fn values(count: usize, seed: u64) -> Vec<f32> {
+    let mut state = seed * 2_654_435_761 + 1;
+    (0..count)
+        .map(|_| {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            ((state >> 40) as f32 / (1u64 << 23) as f32) - 1.0
+        })
+        .collect()
+}
+
+/// Norm of the difference over the norm of `b`.
+fn relative_error(a: &[f32], b: &[f32]) -> f32 {
+    assert_eq!(a.len(), b.len());
+    let square = |x: f32| f64::from(x) * f64::from(x);
+    let error: f64 = a.iter().zip(b).map(|(a, b)| square(a - b)).sum();
+    let size: f64 = b.iter().map(|b| square(*b)).sum();
+    (error / size.max(1e-30)).sqrt() as f32
+}

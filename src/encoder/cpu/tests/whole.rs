@@ -1,0 +1,126 @@
+use std::collections::BTreeMap;
+
+use candle_core::{DType, Device, Result, Tensor, Var};
+use candle_nn::VarBuilder;
+
+use super::{relative_error, values};
+use crate::encoder::bert::Bert;
+use crate::encoder::cpu::Precision;
+use crate::encoder::load::expected_tensors;
+use crate::encoder::{Encoder, EncoderConfig};
+
+fn config() -> EncoderConfig {
+    let json = r#"{
+        "model_type": "bert", "vocab_size": 50, "hidden_size": 64, "num_hidden_layers": 2,
+        "num_attention_heads": 2, "intermediate_size": 160, "max_position_embeddings": 80,
+        "type_vocab_size": 2, "layer_norm_eps": 1e-12, "hidden_act": "gelu"
+    }"#;
+    EncoderConfig::from_json(json.as_bytes()).expect("a valid configuration")
+}
+
+fn weights(config: &EncoderConfig) -> Result<BTreeMap<String, Var>> {
+    expected_tensors(config)
+        .into_iter()
+        .enumerate()
+        .map(|(i, (name, shape))| {
+            let count = shape.iter().product();
+            let norm = name.contains("LayerNorm.weight");
+            let data = values(count, i as u64 + 10)
+                .into_iter()
+                .map(|x| if norm { 1.0 + 0.3 * x } else { 0.3 * x })
+                .collect::<Vec<f32>>();
+            let tensor = Tensor::from_vec(data, shape, &Device::Cpu)?;
+            Ok((name, Var::from_tensor(&tensor)?))
+        })
+        .collect()
+}
+
+fn view(vars: &BTreeMap<String, Var>) -> VarBuilder<'static> {
+    let tensors = vars
+        .iter()
+        .map(|(name, var)| (name.clone(), var.as_tensor().clone()))
+        .collect();
+    VarBuilder::from_tensors(tensors, DType::F32, &Device::Cpu)
+}
+
+fn sequences() -> Vec<Vec<u32>> {
+    [1usize, 7, 60, 75, 13]
+        .iter()
+        .enumerate()
+        .map(|(i, n)| (0..*n).map(|j| ((i * 17 + j * 7) % 50) as u32).collect())
+        .collect()
+}
+
+/// States and gradients of all weights, the loss being a fixed weighting of two passes.
+fn outcome(encoder: &Bert, vars: &BTreeMap<String, Var>) -> Result<BTreeMap<String, Vec<f32>>> {
+    let sequences = sequences();
+    let refs: Vec<&[u32]> = sequences.iter().map(Vec::as_slice).collect();
+    let all = encoder.encode(&refs).expect("encodes").states;
+    let some = encoder.encode(&refs[2..4]).expect("encodes").states;
+    let weighted = |x: &Tensor, seed| -> Result<Tensor> {
+        let w = Tensor::from_vec(values(x.elem_count(), seed), x.shape(), &Device::Cpu)?;
+        (x * w)?.sum_all()
+    };
+    let loss = (weighted(&all, 1)? + weighted(&some, 2)?)?;
+    let grads = encoder.backward(&loss)?;
+    let mut out = BTreeMap::new();
+    out.insert("states".to_owned(), all.flatten_all()?.to_vec1()?);
+    for (name, var) in vars {
+        let Some(grad) = grads.get(var.as_tensor()) else {
+            candle_core::bail!("no gradient of {name}")
+        };
+        out.insert(name.clone(), grad.flatten_all()?.to_vec1()?);
+    }
+    Ok(out)
+}
+
+#[test]
+fn states_and_gradients_agree_with_candle() -> Result<()> {
+    let config = config();
+    let vars = weights(&config)?;
+    let stock = outcome(&Bert::stock(&view(&vars), &config)?, &vars)?;
+    for (precision, bound) in [(Precision::F32, 1e-4), (Precision::Int8, 0.06)] {
+        let encoder = Bert::trainable(&view(&vars), &config, precision)?;
+        let ours = outcome(&encoder, &vars)?;
+        for (name, expected) in &stock {
+            let size: f32 = expected.iter().map(|x| x * x).sum::<f32>().sqrt();
+            let error = relative_error(&ours[name], expected);
+            // The gradient of the keys' biases is zero but for rounding.
+            assert!(
+                error <= bound || (name.contains("key.bias") && size < 1e-2),
+                "{precision:?} {name}: {error} of {size}"
+            );
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn frozen_weights_agree_with_candle_and_collect_nothing() -> Result<()> {
+    let config = config();
+    let vars = weights(&config)?;
+    let frozen: std::collections::HashMap<String, Tensor> = vars
+        .iter()
+        .map(|(name, var)| (name.clone(), var.as_tensor().detach()))
+        .collect();
+    let vb = VarBuilder::from_tensors(frozen, DType::F32, &Device::Cpu);
+    let sequences = sequences();
+    let refs: Vec<&[u32]> = sequences.iter().map(Vec::as_slice).collect();
+    let states = |encoder: &Bert| encoder.hidden_states(&refs).expect("encodes");
+    let expected = states(&Bert::stock(&vb, &config)?);
+    for (encoder, bound) in [
+        (Bert::load(&vb, &config)?, 1e-5),
+        (Bert::frozen(&vb, &config, Precision::Int8)?, 0.03),
+        (Bert::trainable(&vb, &config, Precision::F32)?, 1e-5),
+    ] {
+        let found = states(&encoder);
+        assert_eq!(found.len(), expected.len());
+        for (a, b) in found.iter().zip(&expected) {
+            let (a, b): (Vec<f32>, Vec<f32>) =
+                (a.flatten_all()?.to_vec1()?, b.flatten_all()?.to_vec1()?);
+            let error = relative_error(&a, &b);
+            assert!(error <= bound, "{error}");
+        }
+    }
+    Ok(())
+}
