@@ -14,6 +14,7 @@ use clap::{Args, ValueEnum};
 
 use crate::actors::{ActorError, Registry};
 use crate::encoder::device::DeviceChoice;
+use crate::encoder::dtype::DtypeChoice;
 use crate::encoder::hub::HubOptions;
 use crate::engine::{DocumentLimits, EngineLimits};
 use crate::env;
@@ -100,6 +101,10 @@ pub struct ModelArgs {
     /// Where the encoder runs: `cpu`, `cuda`, `cuda:1`, `metal`, or `auto`
     #[arg(long, env = env::DEVICE, value_name = "DEVICE", default_value = "auto")]
     pub device: DeviceChoice,
+    /// What the encoder multiplies in: `f32`, `int8`, `bf16` where it has kernels, or `auto` for
+    /// the fastest that stays near f32
+    #[arg(long, env = env::DTYPE, value_name = "DTYPE", default_value = "f32")]
+    pub dtype: DtypeChoice,
     /// Never ask the network: a model of the hub must be in the cache
     #[arg(long, env = env::OFFLINE)]
     pub offline: bool,
@@ -124,7 +129,8 @@ impl ModelArgs {
     pub fn load(&self, registry: Registry) -> Result<Predictor, PredictError> {
         let mut hub = HubOptions::from_env();
         hub.offline |= self.offline;
-        Predictor::load(&self.model, &hub, &self.device.open()?, registry)
+        let device = self.device.open()?;
+        Predictor::load_as(&self.model, &hub, &device, self.dtype, registry)
     }
 }
 

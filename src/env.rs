@@ -5,6 +5,8 @@
 pub const MODEL: &str = "STANCE_MODEL";
 /// `--device`.
 pub const DEVICE: &str = "STANCE_DEVICE";
+/// `--dtype`.
+pub const DTYPE: &str = "STANCE_DTYPE";
 /// `--offline`.
 pub const OFFLINE: &str = "STANCE_OFFLINE";
 /// `--actors`, several files separated by commas.

@@ -43,6 +43,9 @@ struct ModelArgs {
     /// Where it runs: auto, cpu, cuda, cuda:N, metal.
     #[arg(long, default_value = "auto")]
     device: String,
+    /// What its encoder multiplies in: f32, int8, or auto.
+    #[arg(long, default_value = "f32")]
+    dtype: String,
     /// Baselines to compute: `all`, `none` or a list of target-blind, name-masked, tfidf,
     /// lexicon, majority.
     #[arg(
@@ -188,7 +191,7 @@ fn load(args: &ModelArgs) -> Result<Option<Product>, EvalError> {
     if args.model == "none" {
         return Ok(None);
     }
-    Product::load(&args.model, &args.device, true).map(Some)
+    Product::load(&args.model, &args.device, &args.dtype, true).map(Some)
 }
 
 /// When a run started.

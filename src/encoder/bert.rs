@@ -295,6 +295,11 @@ impl Bert {
         }
     }
 
+    /// Whether the kernels of [`super::cpu`] run this encoder, and not candle.
+    pub fn has_kernels(&self) -> bool {
+        !matches!(self.backend, Backend::Stock(_))
+    }
+
     /// Gradients of `loss`, which was computed from this encoder's states, by weight. Several
     /// passes of the encoder may stand behind one loss.
     ///

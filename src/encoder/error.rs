@@ -109,6 +109,17 @@ pub enum EncoderError {
     /// A device name that does not parse.
     #[error("unknown device `{0}`: expected auto, cpu, cuda, cuda:N or metal")]
     InvalidDevice(String),
+    /// A precision whose name does not parse.
+    #[error("unknown dtype `{0}`: expected auto, f32, bf16 or int8")]
+    InvalidDtype(String),
+    /// A precision that this model cannot be run in here.
+    #[error("dtype {dtype} is not available: {message}")]
+    DtypeUnavailable {
+        /// The precision that was asked for.
+        dtype: &'static str,
+        /// Why it cannot be used.
+        message: &'static str,
+    },
     /// A device that this machine or this build does not have.
     #[error("device `{device}` is not available: {message}")]
     DeviceUnavailable {
@@ -185,6 +196,8 @@ impl ErrorCode for EncoderError {
             Self::TextTooLong { .. } => "text_too_long",
             Self::InvalidSpan { .. } => "invalid_span",
             Self::InvalidDevice(_) => "invalid_device",
+            Self::InvalidDtype(_) => "invalid_dtype",
+            Self::DtypeUnavailable { .. } => "dtype_unavailable",
             Self::DeviceUnavailable { .. } => "device_unavailable",
             Self::InvalidModelId(_) | Self::UnknownModel { .. } => "unknown_model",
             Self::HubUnavailable { .. } => "hub_unavailable",

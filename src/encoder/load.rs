@@ -8,6 +8,9 @@ use candle_nn::VarBuilder;
 use super::Encoder;
 use super::bert::Bert;
 use super::config::{Architecture, EncoderConfig};
+use super::cpu::Precision;
+use super::cpu::simd::Level;
+use super::dtype::{self, Dtype, DtypeChoice};
 use super::error::EncoderError;
 use super::files::ModelFiles;
 use super::tokenizer::TextTokenizer;
@@ -58,6 +61,64 @@ impl EncoderParts {
             Architecture::Bert | Architecture::Roberta | Architecture::XlmRoberta => {
                 Ok(Box::new(Bert::load(&self.weights, &self.config)?))
             }
+        }
+    }
+
+    /// The same in the precision that `choice` asks for, with the reason of the decision.
+    ///
+    /// # Errors
+    /// [`EncoderError::DtypeUnavailable`] for a precision that has no kernels here; otherwise as
+    /// [`EncoderParts::encoder`].
+    pub fn encoder_as(
+        &self,
+        choice: DtypeChoice,
+    ) -> Result<(Box<dyn Encoder>, Dtype), EncoderError> {
+        let unavailable = |message| EncoderError::DtypeUnavailable {
+            dtype: if choice == DtypeChoice::Bf16 {
+                "bf16"
+            } else {
+                "int8"
+            },
+            message,
+        };
+        let exact = |reason| Ok((self.encoder()?, Dtype::f32(reason)));
+        match choice {
+            DtypeChoice::F32 => return exact("asked for"),
+            DtypeChoice::Bf16 => return Err(unavailable("it has no kernels in this build")),
+            DtypeChoice::Auto if !Level::best().multiplies_bytes() => {
+                return exact("this processor has no instruction for dot products of bytes");
+            }
+            DtypeChoice::Auto | DtypeChoice::Int8 => {}
+        }
+        let family = self.config.architecture;
+        let bert = Architecture::Bert == family
+            || Architecture::Roberta == family
+            || Architecture::XlmRoberta == family;
+        let integers = if bert {
+            Some(Bert::frozen(&self.weights, &self.config, Precision::Int8)?)
+        } else {
+            None
+        };
+        match (choice, integers.filter(Bert::has_kernels)) {
+            (DtypeChoice::Int8, Some(integers)) => {
+                let dtype = Dtype {
+                    precision: Precision::Int8,
+                    reason: "asked for".to_owned(),
+                };
+                Ok((Box::new(integers), dtype))
+            }
+            (_, Some(integers)) => {
+                let exact = self.encoder()?;
+                let dtype = dtype::decide(&self.tokenizer, exact.as_ref(), &integers)?;
+                match dtype.precision {
+                    Precision::Int8 => Ok((Box::new(integers), dtype)),
+                    Precision::F32 => Ok((exact, dtype)),
+                }
+            }
+            (DtypeChoice::Int8, None) => Err(unavailable(
+                "this model or device has no kernels of 8-bit integers",
+            )),
+            (_, None) => exact("this model or device has no kernels of 8-bit integers"),
         }
     }
 }

@@ -9,6 +9,7 @@ pub mod bert;
 pub mod config;
 pub mod cpu;
 pub mod device;
+pub mod dtype;
 pub mod error;
 pub mod files;
 pub mod hub;

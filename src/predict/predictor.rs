@@ -12,6 +12,7 @@ use super::reading::{Reading, ReadingOptions};
 use super::{PredictError, TopicNames};
 use crate::actors::{ActorError, Matcher, Registry};
 use crate::document::{Document, Options};
+use crate::encoder::dtype::{Dtype, DtypeChoice};
 use crate::encoder::files::ModelFiles;
 use crate::encoder::hub::HubOptions;
 use crate::encoder::load::EncoderParts;
@@ -35,6 +36,7 @@ const BATCH_TOKENS: usize = 4096;
 /// Reads documents: which topics, which actors, which stances.
 pub struct Predictor {
     encoder: Box<dyn Encoder>,
+    dtype: Dtype,
     tokenizer: TextTokenizer,
     stance: StanceHead,
     topic: TopicHead,
@@ -79,6 +81,20 @@ impl Predictor {
         device: &Device,
         registry: Registry,
     ) -> Result<Self, PredictError> {
+        Self::load_as(name, hub, device, DtypeChoice::F32, registry)
+    }
+
+    /// The same with the encoder in another precision than f32.
+    ///
+    /// # Errors
+    /// As [`Predictor::load`], or a precision that the model cannot be run in here.
+    pub fn load_as(
+        name: &str,
+        hub: &HubOptions,
+        device: &Device,
+        dtype: DtypeChoice,
+        registry: Registry,
+    ) -> Result<Self, PredictError> {
         let folder = crate::model::open(name, hub)?;
         let manifest = folder.manifest();
         let info = ModelInfo {
@@ -86,7 +102,7 @@ impl Predictor {
             version: manifest.info.version.clone(),
             sha256: folder.sha256().to_owned(),
         };
-        Self::from_files(&folder, device, info, registry)
+        Self::build(&folder, device, dtype, info, registry)
     }
 
     /// Builds the model from its files, which `info` names.
@@ -99,8 +115,20 @@ impl Predictor {
         info: ModelInfo,
         registry: Registry,
     ) -> Result<Self, PredictError> {
+        Self::build(files, device, DtypeChoice::F32, info, registry)
+    }
+
+    fn build(
+        files: &dyn ModelFiles,
+        device: &Device,
+        dtype: DtypeChoice,
+        info: ModelInfo,
+        registry: Registry,
+    ) -> Result<Self, PredictError> {
         let parts = EncoderParts::load(files, device)?;
-        let encoder = parts.encoder()?;
+        let (encoder, dtype) = parts.encoder_as(dtype)?;
+        let precision = dtype.precision;
+        tracing::info!(?precision, reason = dtype.reason, "chose the precision");
         let EncoderParts {
             config, tokenizer, ..
         } = parts;
@@ -119,6 +147,7 @@ impl Predictor {
         let matcher = Matcher::new(&registry, None)?;
         Ok(Self {
             encoder,
+            dtype,
             tokenizer,
             stance: StanceHead::load(&weights, &heads, config.hidden_size)?,
             topic: TopicHead::load(&weights, &heads, config.hidden_size)?,
@@ -128,6 +157,11 @@ impl Predictor {
             matcher,
             info,
         })
+    }
+
+    /// What the encoder multiplies in, and why.
+    pub fn dtype(&self) -> &Dtype {
+        &self.dtype
     }
 
     /// Which model this is.

@@ -4,6 +4,7 @@
 #![allow(clippy::expect_used, clippy::single_range_in_vec_init)]
 
 mod broken;
+mod precision;
 mod tokens;
 
 use std::path::{Path, PathBuf};

@@ -5,6 +5,7 @@ use std::fmt::Display;
 
 use stance::document::{ActorSpec, Document, OffsetUnit, Options};
 use stance::encoder::device::DeviceChoice;
+use stance::encoder::dtype::DtypeChoice;
 use stance::encoder::hub::HubOptions;
 use stance::predict::Predictor;
 use stance::prediction::{ActorStance, Prediction};
@@ -25,14 +26,17 @@ pub struct Product {
 }
 
 impl Product {
-    /// Loads `default`, a folder or a hub id, on `cpu`, `cuda`, `metal` or `auto`. With
+    /// Loads `default`, a folder or a hub id, on `cpu`, `cuda`, `metal` or `auto`, in
+    /// `f32`, `int8` or what `auto` finds. With
     /// `progress`, says on standard error how far it is.
-    pub fn load(model: &str, device: &str, progress: bool) -> Result<Self, EvalError> {
+    pub fn load(model: &str, device: &str, dtype: &str, progress: bool) -> Result<Self, EvalError> {
         let device: DeviceChoice = device.parse().map_err(failed)?;
         let device = device.open().map_err(failed)?;
+        let dtype: DtypeChoice = dtype.parse().map_err(failed)?;
         let registry = stance::actors::Registry::embedded().clone();
         let hub = HubOptions::from_env();
-        let predictor = Predictor::load(model, &hub, &device, registry).map_err(failed)?;
+        let predictor =
+            Predictor::load_as(model, &hub, &device, dtype, registry).map_err(failed)?;
         Ok(Self {
             predictor,
             progress,
@@ -253,10 +257,11 @@ mod tests {
 
     #[test]
     fn a_model_that_is_not_there_is_an_error() {
-        let error = Product::load("./no/such/model", "cpu", false)
+        let error = Product::load("./no/such/model", "cpu", "f32", false)
             .err()
             .unwrap();
         assert!(matches!(error, EvalError::Model(_)), "{error}");
-        assert!(Product::load("default", "abacus", false).is_err());
+        assert!(Product::load("default", "abacus", "f32", false).is_err());
+        assert!(Product::load("default", "cpu", "int4", false).is_err());
     }
 }

@@ -337,7 +337,7 @@ impl Kernel for Backward<'_> {
         let panel = 2 * S::LANES;
         let width = dim.next_multiple_of(panel);
         let padded = tokens.next_multiple_of(panel);
-        let block = BLOCK.min(tokens);
+        let block = BLOCK.min(tokens).max(1);
         let scale = 1.0 / (dim as f32).sqrt();
         let matrix = tokens * width;
         let [q, k, dout, dq, dk, dv, keys, values, probs, scored] = self.scratch.cut([

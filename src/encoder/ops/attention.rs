@@ -9,9 +9,10 @@ use std::sync::Arc;
 use candle_core::{
     CpuStorage, CustomOp1, CustomOp2, D, DType, Layout, Result, Shape, Tensor, bail,
 };
-use rayon::prelude::*;
 
-use super::rows::{exp, f32_slice};
+use super::super::cpu::heads::Heads;
+use super::super::cpu::simd::Level;
+use super::rows::f32_slice;
 
 /// Where the heads of one packed `[total, 3 · hidden]` matrix lie.
 #[derive(Clone)]
@@ -20,124 +21,14 @@ struct Attention {
     heads: usize,
 }
 
-/// One head of one sequence: everything that a task needs to find its rows.
-#[derive(Clone, Copy)]
-struct Head {
-    start: usize,
-    tokens: usize,
-    index: usize,
-}
-
 impl Attention {
-    fn tasks(&self) -> Vec<Head> {
-        let mut tasks = Vec::with_capacity((self.offsets.len() - 1) * self.heads);
-        for pair in self.offsets.windows(2) {
-            for index in 0..self.heads {
-                tasks.push(Head {
-                    start: pair[0],
-                    tokens: pair[1] - pair[0],
-                    index,
-                });
-            }
-        }
-        tasks
-    }
-}
-
-/// Copies one head's columns into `[dim, tokens]`, so that loops over tokens are contiguous.
-fn transposed(qkv: &[f32], width: usize, head: Head, dim: usize, block: usize) -> Vec<f32> {
-    let mut out = vec![0.0; dim * head.tokens];
-    for j in 0..head.tokens {
-        let row = &qkv[(head.start + j) * width + block + head.index * dim..][..dim];
-        for (d, x) in row.iter().enumerate() {
-            out[d * head.tokens + j] = *x;
+    fn heads(&self, hidden: usize) -> Heads<'_> {
+        Heads {
+            offsets: &self.offsets,
+            heads: self.heads,
+            hidden,
         }
     }
-    out
-}
-
-/// `out[j] = scale · Σ_d row[d] · columns[d][j]`.
-fn products(row: &[f32], columns: &[f32], scale: f32, out: &mut [f32]) {
-    let tokens = out.len();
-    out.fill(0.0);
-    for (d, x) in row.iter().enumerate() {
-        let x = x * scale;
-        for (o, c) in out.iter_mut().zip(&columns[d * tokens..(d + 1) * tokens]) {
-            *o += x * c;
-        }
-    }
-}
-
-fn softmax(row: &mut [f32]) {
-    let max = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    for x in row.iter_mut() {
-        *x = exp(*x - max);
-    }
-    let inv = 1.0 / super::rows::lane_sum(row.len(), |i| row[i]);
-    for x in row.iter_mut() {
-        *x *= inv;
-    }
-}
-
-/// Context of one head, `[tokens, dim]`.
-fn forward_head(qkv: &[f32], width: usize, head: Head, dim: usize) -> Vec<f32> {
-    let hidden = width / 3;
-    let keys = transposed(qkv, width, head, dim, hidden);
-    let scale = 1.0 / (dim as f32).sqrt();
-    let mut probs = vec![0.0; head.tokens];
-    let mut out = vec![0.0; head.tokens * dim];
-    for i in 0..head.tokens {
-        let query = &qkv[(head.start + i) * width + head.index * dim..][..dim];
-        products(query, &keys, scale, &mut probs);
-        softmax(&mut probs);
-        let context = &mut out[i * dim..(i + 1) * dim];
-        for (j, p) in probs.iter().enumerate() {
-            let value = &qkv[(head.start + j) * width + 2 * hidden + head.index * dim..][..dim];
-            for (c, v) in context.iter_mut().zip(value) {
-                *c += p * v;
-            }
-        }
-    }
-    out
-}
-
-/// Gradients of one head's queries, keys and values, each `[tokens, dim]`.
-fn backward_head(qkv: &[f32], grad: &[f32], width: usize, head: Head, dim: usize) -> [Vec<f32>; 3] {
-    let hidden = width / 3;
-    let (tokens, column) = (head.tokens, head.index * dim);
-    let keys = transposed(qkv, width, head, dim, hidden);
-    let values = transposed(qkv, width, head, dim, 2 * hidden);
-    let scale = 1.0 / (dim as f32).sqrt();
-    let (mut probs, mut dprobs) = (vec![0.0; tokens], vec![0.0; tokens]);
-    let mut out = [
-        vec![0.0; tokens * dim],
-        vec![0.0; tokens * dim],
-        vec![0.0; tokens * dim],
-    ];
-    let [dq, dk, dv] = &mut out;
-    for i in 0..tokens {
-        let query = &qkv[(head.start + i) * width + column..][..dim];
-        let g = &grad[(head.start + i) * hidden + column..][..dim];
-        products(query, &keys, scale, &mut probs);
-        softmax(&mut probs);
-        products(g, &values, 1.0, &mut dprobs);
-        let inner = super::rows::lane_sum(tokens, |j| probs[j] * dprobs[j]);
-        let dq = &mut dq[i * dim..(i + 1) * dim];
-        for j in 0..tokens {
-            let ds = probs[j] * (dprobs[j] - inner) * scale;
-            let key = &qkv[(head.start + j) * width + hidden + column..][..dim];
-            let (dk, dv) = (
-                &mut dk[j * dim..(j + 1) * dim],
-                &mut dv[j * dim..(j + 1) * dim],
-            );
-            for d in 0..dim {
-                dq[d] += ds * key[d];
-                dk[d] += ds * query[d];
-                dv[d] += probs[j] * g[d];
-            }
-        }
-    }
-    out
 }
 
 impl CustomOp1 for Attention {
@@ -148,19 +39,9 @@ impl CustomOp1 for Attention {
     fn cpu_fwd(&self, qkv: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
         let (total, width) = layout.shape().dims2()?;
         let hidden = width / 3;
-        let dim = hidden / self.heads;
         let qkv = f32_slice(qkv, layout, "attention qkv")?;
-        let parts: Vec<(Head, Vec<f32>)> = self
-            .tasks()
-            .into_par_iter()
-            .map(|head| (head, forward_head(qkv, width, head, dim)))
-            .collect();
         let mut out = vec![0.0; total * hidden];
-        for (head, part) in parts {
-            for (i, row) in part.chunks_exact(dim).enumerate() {
-                out[(head.start + i) * hidden + head.index * dim..][..dim].copy_from_slice(row);
-            }
-        }
+        self.heads(hidden).forward(Level::best(), qkv, &mut out);
         Ok((CpuStorage::F32(out), Shape::from((total, hidden))))
     }
 
@@ -186,26 +67,13 @@ impl CustomOp2 for AttentionGrad {
         grad: &CpuStorage,
         grad_layout: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
-        let (total, width) = layout.shape().dims2()?;
-        let hidden = width / 3;
-        let dim = hidden / self.0.heads;
+        let (_, width) = layout.shape().dims2()?;
         let qkv = f32_slice(qkv, layout, "attention qkv")?;
         let grad = f32_slice(grad, grad_layout, "attention grad")?;
-        let parts: Vec<(Head, [Vec<f32>; 3])> = self
-            .0
-            .tasks()
-            .into_par_iter()
-            .map(|head| (head, backward_head(qkv, grad, width, head, dim)))
-            .collect();
-        let mut out = vec![0.0; total * width];
-        for (head, blocks) in parts {
-            for (block, part) in blocks.iter().enumerate() {
-                for (i, row) in part.chunks_exact(dim).enumerate() {
-                    let at = (head.start + i) * width + block * hidden + head.index * dim;
-                    out[at..at + dim].copy_from_slice(row);
-                }
-            }
-        }
+        let mut out = vec![0.0; qkv.len()];
+        self.0
+            .heads(width / 3)
+            .backward(Level::best(), qkv, grad, &mut out);
         Ok((CpuStorage::F32(out), layout.shape().clone()))
     }
 }
@@ -219,7 +87,12 @@ impl CustomOp2 for AttentionGrad {
 /// When shapes and offsets do not fit.
 pub fn attention(qkv: &Tensor, offsets: &Arc<Vec<usize>>, heads: usize) -> Result<Tensor> {
     let (total, width) = qkv.dims2()?;
-    if offsets.last() != Some(&total) || width % (3 * heads) != 0 {
+    if offsets.first() != Some(&0)
+        || offsets.last() != Some(&total)
+        || !offsets.is_sorted()
+        || heads == 0
+        || width % (3 * heads) != 0
+    {
         bail!(
             "attention: {total} rows of {width} do not fit offsets {offsets:?} and {heads} heads"
         );

@@ -154,6 +154,16 @@ impl Level {
         }
     }
 
+    /// Whether there is an instruction for dot products of bytes, which makes 8-bit integers
+    /// faster than f32.
+    pub fn multiplies_bytes(self) -> bool {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 => true,
+            _ => false,
+        }
+    }
+
     /// Values per vector, [`Simd::LANES`].
     pub fn lanes(self) -> usize {
         match self {

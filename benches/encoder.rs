@@ -1,0 +1,194 @@
+//! Speed of the encoder: stock candle against the kernels in f32 and in 8-bit integers, on the
+//! same random weights, interleaved in one run.
+//!
+//! ```text
+//! RAYON_NUM_THREADS=1 cargo bench --bench encoder
+//! ```
+//!
+//! Times are medians. The last columns say what share of the machine's measured peak the whole
+//! encoder reaches: multiply-adds of f32, and dot products of bytes, kept in registers.
+
+#![allow(unsafe_code)] // the loops that measure the peak use the instruction sets directly
+#![allow(clippy::inline_always)]
+
+use std::collections::HashMap;
+use std::error::Error;
+use std::hint::black_box;
+use std::time::Instant;
+
+use candle_core::{DType, Device, Tensor};
+use candle_nn::VarBuilder;
+use stance::encoder::bert::Bert;
+use stance::encoder::cpu::Precision;
+use stance::encoder::cpu::simd::{Kernel, Level, Simd};
+use stance::encoder::load::expected_tensors;
+use stance::encoder::{Encoder, EncoderConfig};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// The network of the default model, and of the larger `MiniLM`.
+const LAYERS: [usize; 2] = [6, 12];
+
+/// A mix of lengths as documents bring them.
+const MIX: [usize; 16] = [
+    12, 200, 35, 78, 23, 150, 61, 19, 110, 44, 92, 28, 175, 53, 16, 130,
+];
+
+/// Rounds per measurement at the least, and tokens after which it has been enough.
+const ROUNDS: usize = 5;
+const TOKENS: usize = 6_000;
+
+fn config(layers: usize) -> Result<EncoderConfig, Box<dyn Error>> {
+    let json = format!(
+        r#"{{"model_type": "bert", "vocab_size": 4000, "hidden_size": 384,
+        "num_hidden_layers": {layers}, "num_attention_heads": 12, "intermediate_size": 1536,
+        "max_position_embeddings": 512, "type_vocab_size": 2, "layer_norm_eps": 1e-12,
+        "hidden_act": "gelu"}}"#
+    );
+    Ok(EncoderConfig::from_json(json.as_bytes())?)
+}
+
+/// Random weights of the size that training gives them.
+fn weights(config: &EncoderConfig) -> Result<VarBuilder<'static>, Box<dyn Error>> {
+    let mut tensors = HashMap::new();
+    for (name, shape) in expected_tensors(config) {
+        let tensor = if name.contains("LayerNorm.weight") {
+            Tensor::ones(shape, DType::F32, &Device::Cpu)?
+        } else {
+            Tensor::randn(0.0f32, 0.05, shape, &Device::Cpu)?
+        };
+        tensors.insert(name, tensor);
+    }
+    Ok(VarBuilder::from_tensors(tensors, DType::F32, &Device::Cpu))
+}
+
+/// Operations of all products of a pass: two per multiply-add.
+fn operations(config: &EncoderConfig, lengths: &[usize]) -> f64 {
+    let (hidden, inner) = (config.hidden_size, config.intermediate_size);
+    let per_token = 2 * (4 * hidden * hidden + 2 * hidden * inner);
+    let total: usize = lengths
+        .iter()
+        .map(|n| n * (per_token + 4 * n * hidden))
+        .sum();
+    (total * config.num_hidden_layers) as f64
+}
+
+/// As many independent multiply-adds as the processor can have under way.
+struct Peak {
+    bytes: bool,
+    turns: usize,
+}
+
+impl Kernel for Peak {
+    type Output = f64;
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) -> f64 {
+        // SAFETY: arithmetic in registers alone.
+        unsafe {
+            let start = Instant::now();
+            let per_lane = if self.bytes {
+                let mut sums = [S::zero_i(); 12];
+                let (a, b) = (S::splat_i(black_box(0x0101_0101)), S::splat_i(black_box(3)));
+                for _ in 0..self.turns {
+                    for sum in &mut sums {
+                        *sum = S::dot(*sum, a, b);
+                    }
+                }
+                black_box(sums.iter().fold(0, |t, s| t ^ S::sum_i(*s)));
+                8
+            } else {
+                let mut sums = [S::splat(0.0); 12];
+                let (a, b) = (S::splat(black_box(0.5)), S::splat(black_box(0.25)));
+                for _ in 0..self.turns {
+                    for sum in &mut sums {
+                        *sum = S::mul_add(a, b, *sum);
+                    }
+                }
+                black_box(sums.iter().map(|s| S::sum(*s)).sum::<f32>());
+                2
+            };
+            (self.turns * 12 * S::LANES * per_lane) as f64 / start.elapsed().as_secs_f64()
+        }
+    }
+}
+
+/// Operations per second of all threads, if they add up.
+fn peak(bytes: bool) -> f64 {
+    let turns = 4_000_000;
+    let best = (0..5)
+        .map(|_| Level::best().run(Peak { bytes, turns }))
+        .fold(0.0, f64::max);
+    best * rayon::current_num_threads() as f64
+}
+
+/// Median seconds of each encoder, taking turns.
+fn medians(encoders: &[&Bert], ids: &[&[u32]]) -> Result<Vec<f64>, Box<dyn Error>> {
+    let tokens: usize = ids.iter().map(|s| s.len()).sum();
+    let rounds = (TOKENS / tokens).max(ROUNDS);
+    let mut times = vec![Vec::with_capacity(rounds); encoders.len()];
+    for round in 0..=rounds {
+        for (encoder, times) in encoders.iter().zip(&mut times) {
+            let start = Instant::now();
+            black_box(encoder.encode(ids)?);
+            // The first round warms up.
+            if round > 0 {
+                times.push(start.elapsed().as_secs_f64());
+            }
+        }
+    }
+    for times in &mut times {
+        times.sort_by(f64::total_cmp);
+    }
+    Ok(times.iter().map(|t| t[t.len() / 2]).collect())
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let (floats, bytes) = (peak(false), peak(true));
+    println!(
+        "{} kernels, {} threads; peak f32 {:.0} GFLOP/s, int8 {:.0} GOP/s",
+        Level::best().name(),
+        rayon::current_num_threads(),
+        floats / 1e9,
+        bytes / 1e9
+    );
+    println!(
+        "layers  batch  length  candle ms  f32 ms  int8 ms  f32/candle  int8/f32  f32 %peak  int8 %peak"
+    );
+    for layers in LAYERS {
+        let config = config(layers)?;
+        let vb = weights(&config)?;
+        let stock = Bert::stock(&vb, &config)?;
+        let exact = Bert::frozen(&vb, &config, Precision::F32)?;
+        let integers = Bert::frozen(&vb, &config, Precision::Int8)?;
+        let mut cases: Vec<(String, Vec<usize>)> = Vec::new();
+        for length in [16, 128, 512] {
+            for batch in [1, 16] {
+                cases.push((length.to_string(), vec![length; batch]));
+            }
+        }
+        cases.push(("mix".to_owned(), MIX.to_vec()));
+        for (name, lengths) in cases {
+            let ids: Vec<Vec<u32>> = lengths
+                .iter()
+                .map(|n| (0..*n).map(|i| (i * 37 % 4000) as u32).collect())
+                .collect();
+            let ids: Vec<&[u32]> = ids.iter().map(Vec::as_slice).collect();
+            let t = medians(&[&stock, &exact, &integers], &ids)?;
+            let work = operations(&config, &lengths);
+            println!(
+                "{layers:6}  {:5}  {name:>6}  {:9.2}  {:6.2}  {:7.2}  {:10.2}  {:8.2}  {:8.0}%  {:9.0}%",
+                lengths.len(),
+                t[0] * 1e3,
+                t[1] * 1e3,
+                t[2] * 1e3,
+                t[0] / t[1],
+                t[1] / t[2],
+                100.0 * work / t[1] / floats,
+                100.0 * work / t[2] / bytes,
+            );
+        }
+    }
+    Ok(())
+}
