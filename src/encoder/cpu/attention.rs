@@ -82,7 +82,7 @@ unsafe fn gather<S: Simd>(
     to: &mut [f32],
     width: usize,
 ) {
-    assert!(to.len() >= rows * width && width % S::LANES == 0 && width >= dim);
+    assert!(to.len() >= rows * width && width.is_multiple_of(S::LANES) && width >= dim);
     // SAFETY: the caller's matrix holds `rows` of `dim`; `to` is checked.
     unsafe {
         let scale = S::splat(scale);
@@ -322,6 +322,8 @@ impl Kernel for Backward<'_> {
     type Output = ();
 
     #[inline(always)]
+    // The names of the formula; and one pass over shared scratch, which parts would only hide.
+    #[allow(clippy::many_single_char_names, clippy::too_many_lines)]
     unsafe fn run<S: Simd>(self) {
         let Head {
             start,

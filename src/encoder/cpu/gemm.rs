@@ -237,6 +237,7 @@ impl<E: Epilogue> Kernel for Product<'_, E> {
     type Output = ();
 
     #[inline(always)]
+    #[allow(clippy::many_single_char_names)] // the names of the formula
     unsafe fn run<S: Simd>(self) {
         let Self {
             x,

@@ -7,7 +7,7 @@ use super::simd::Simd;
 /// # Safety
 /// As [`Simd`].
 #[inline(always)]
-#[allow(clippy::inline_always)]
+#[allow(clippy::inline_always, clippy::many_single_char_names)] // the names of the formula
 pub unsafe fn exp<S: Simd>(x: S::V) -> S::V {
     unsafe {
         let x = S::min(S::max(x, S::splat(-87.0)), S::splat(88.0));
@@ -25,7 +25,7 @@ pub unsafe fn exp<S: Simd>(x: S::V) -> S::V {
 
 /// `erf(|x|/√2)` by Abramowitz & Stegun 7.1.26 (absolute error below 1.5e-7), and `exp(-x²/2)`.
 #[inline(always)]
-#[allow(clippy::inline_always)]
+#[allow(clippy::inline_always, clippy::many_single_char_names)] // the names of the formula
 unsafe fn erf_parts<S: Simd>(x: S::V) -> (S::V, S::V) {
     unsafe {
         let one = S::splat(1.0);

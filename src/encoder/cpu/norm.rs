@@ -100,6 +100,7 @@ impl Kernel for NormGrad<'_> {
     type Output = ();
 
     #[inline(always)]
+    #[allow(clippy::many_single_char_names)] // the names of the formula
     unsafe fn run<S: Simd>(self) {
         let n = self.gamma.len();
         let Sums { gamma, beta, input } = self.sums;

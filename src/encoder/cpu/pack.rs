@@ -182,7 +182,7 @@ impl Packed {
                             }
                         }
                     }
-                    Precision::Int8 => level.run(Columns {
+                    Precision::Int8 => level.run(Panel {
                         columns,
                         inputs,
                         present,
@@ -196,7 +196,7 @@ impl Packed {
 }
 
 /// Quantises one panel, given by its inputs' rows.
-struct Columns<'s, F> {
+struct Panel<'s, F> {
     columns: F,
     inputs: usize,
     present: usize,
@@ -204,7 +204,7 @@ struct Columns<'s, F> {
     scales: &'s mut [f32],
 }
 
-impl<'a, F: Fn(usize) -> &'a [f32]> Columns<'_, F> {
+impl<'a, F: Fn(usize) -> &'a [f32]> Panel<'_, F> {
     /// Weights of input `i` for the channels of one half of the panel; zeros where there are
     /// none.
     #[inline(always)]
@@ -232,7 +232,7 @@ impl<'a, F: Fn(usize) -> &'a [f32]> Columns<'_, F> {
     }
 }
 
-impl<'a, F: Fn(usize) -> &'a [f32]> Kernel for Columns<'_, F> {
+impl<'a, F: Fn(usize) -> &'a [f32]> Kernel for Panel<'_, F> {
     type Output = ();
 
     #[inline(always)]

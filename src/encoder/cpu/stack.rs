@@ -136,6 +136,7 @@ impl Layer {
     }
 
     /// Everything after the attention.
+    #[allow(clippy::needless_pass_by_value)] // its slices are written
     pub fn finish(&self, level: Level, chunk: ChunkOf<'_>, scratch: &mut Rows, inner: &mut [f32]) {
         let (hidden, width) = (self.hidden(), self.inner());
         let rows = chunk.x.len() / hidden;

@@ -63,13 +63,12 @@ impl Gradients {
             return;
         }
         let mut all = self.lock();
-        match all.iter_mut().find(|(w, _)| w.id() == weight.id()) {
-            Some((_, sum)) => add(sum, false),
-            None => {
-                let mut sum = vec![0.0; weight.elem_count()];
-                add(&mut sum, true);
-                all.push((weight.clone(), sum));
-            }
+        if let Some((_, sum)) = all.iter_mut().find(|(w, _)| w.id() == weight.id()) {
+            add(sum, false);
+        } else {
+            let mut sum = vec![0.0; weight.elem_count()];
+            add(&mut sum, true);
+            all.push((weight.clone(), sum));
         }
     }
 

@@ -1,5 +1,7 @@
 //! AVX2 with FMA.
 
+#![allow(clippy::wildcard_imports)] // a hundred instructions
+
 use std::arch::x86_64::*;
 
 use super::{Kernel, Simd};

@@ -1,5 +1,7 @@
 //! NEON, two registers to a vector.
 
+#![allow(clippy::wildcard_imports)] // a hundred instructions
+
 use std::arch::aarch64::*;
 
 use super::{Kernel, Simd};
