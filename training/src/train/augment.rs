@@ -129,6 +129,7 @@ mod tests {
         };
         Item {
             set: 0,
+            language: "en".into(),
             windows: vec![ids.to_vec()],
             targets: vec![Target {
                 label: 0,

@@ -225,6 +225,11 @@ impl Distiller {
         })
     }
 
+    /// The pairs.
+    pub fn store(&self) -> &PairStore {
+        &self.store
+    }
+
     /// What the pairs are, for a run's fingerprint: languages and their numbers of pairs.
     pub fn summary(&self) -> String {
         let counts = self

@@ -32,6 +32,7 @@ use super::optim::{AdamW, AdamWConfig};
 use super::params::Params;
 use super::pretrain;
 use super::student::{SetLabels, Student, dropout, stance_loss, topic_loss};
+use super::switch::{self, CodeSwitch};
 use super::{generator, schedule};
 
 /// `training/recipes/finetune.toml`.
@@ -40,8 +41,11 @@ use super::{generator, schedule};
 pub struct Recipe {
     /// Seed of everything random.
     pub seed: u64,
-    /// Steps in all.
+    /// Steps of the schedule.
     pub steps: u64,
+    /// The run ends after so many of them; after all when absent.
+    #[serde(default)]
+    pub stop: Option<u64>,
     /// Steps of linear warm-up.
     pub warmup: u64,
     /// Tokens of stance rows per step.
@@ -91,6 +95,8 @@ pub struct Recipe {
     pub distill: distill::Settings,
     /// Masking and swapping.
     pub augmentation: Augmentation,
+    /// Code switching, by the pairs of the distillation; none when absent.
+    pub switch: Option<switch::Settings>,
     /// The optimiser.
     pub optimiser: AdamWConfig,
     /// Steps between reports.
@@ -232,6 +238,7 @@ struct Run<'a> {
     labels: Vec<SetLabels>,
     mask: u32,
     distiller: Option<Distiller>,
+    switch: Option<CodeSwitch>,
 }
 
 /// Sums of a step, for the journal.
@@ -250,7 +257,14 @@ impl Run<'_> {
         let change = |item: &Item, rng: &mut ChaCha8Rng| {
             augment(item, &recipe.augmentation, &self.names, self.mask, rng)
         };
-        let mut items = self.stance.draw(recipe.stance_tokens, &mut rng, change);
+        let stance = |item: &Item, rng: &mut ChaCha8Rng| {
+            let mut item = change(item, rng);
+            if let Some(switch) = &self.switch {
+                switch.apply(&mut item, rng);
+            }
+            item
+        };
+        let mut items = self.stance.draw(recipe.stance_tokens, &mut rng, stance);
         items.extend(self.topic.draw(recipe.topic_tokens, &mut rng, |item, rng| {
             change(&one_window(item, rng), rng)
         }));
@@ -328,6 +342,13 @@ pub fn run(args: &Args) -> Result<()> {
         )?),
         _ => None,
     };
+    let switch = match (&recipe.switch, &distiller) {
+        (Some(settings), Some(distiller)) => Some(CodeSwitch::new(distiller.store(), settings)?),
+        (Some(_), None) => {
+            candle_core::bail!("the recipe has [switch]: it needs --align and --teacher")
+        }
+        (None, _) => None,
+    };
     let Some(mask) = tokenizer.inner().token_to_id("[MASK]") else {
         candle_core::bail!("the tokenizer has no [MASK]")
     };
@@ -348,13 +369,15 @@ pub fn run(args: &Args) -> Result<()> {
         labels,
         mask,
         distiller,
+        switch,
     };
     let (params, mut optimiser, mut position) = begin(args, &recipe, &run, fingerprint)?;
     let mut journal = Journal::open(&args.out, position.step, recipe.steps)?;
     let (start, before) = (Instant::now(), position.seconds);
     let mut saved = Instant::now();
     let mut sums = [0.0f64; 4];
-    while position.step < recipe.steps {
+    let end = recipe.stop.unwrap_or(recipe.steps).min(recipe.steps);
+    while position.step < end {
         let report = run.step(position.step, &params, &mut optimiser)?;
         let values = [report.stance, report.topic, report.parallel, report.norm];
         for (sum, value) in sums.iter_mut().zip(values) {
@@ -372,7 +395,7 @@ pub fn run(args: &Args) -> Result<()> {
             journal.report("train", position.step, &values)?;
             sums = [0.0; 4];
         }
-        if position.step % recipe.validate_every == 0 || position.step == recipe.steps {
+        if position.step % recipe.validate_every == 0 || position.step == end {
             let student = Student::new(&params, &config, &heads, Precision::F32, |_| false)?;
             let values = measure(
                 |items| student.forward(items, &|x| Ok(x.clone())),

@@ -25,6 +25,8 @@ pub struct Target {
 pub struct Item {
     /// Index of its set in the recipe.
     pub set: usize,
+    /// ISO 639-1 code.
+    pub language: String,
     /// Token ids of each sequence, with special tokens: a topic row's windows, or those windows
     /// and paired sequences that a target asks.
     pub windows: Vec<Vec<u32>>,
@@ -127,6 +129,7 @@ fn read_row(row: &Row, tokenizer: &TextTokenizer, options: &ReadingOptions) -> R
     }
     Ok(Item {
         set: row.set,
+        language: row.language.clone(),
         windows,
         targets,
         topic: row.topic,

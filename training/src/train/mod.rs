@@ -17,6 +17,7 @@ pub mod optim;
 pub mod params;
 pub mod pretrain;
 pub mod student;
+pub mod switch;
 pub mod user_rows;
 
 use rand::Rng;
