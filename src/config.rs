@@ -2,13 +2,14 @@
 //!
 //! Groups of flags ([`ModelArgs`], [`LimitArgs`], [`ServeArgs`], [`LogArgs`]) are what clap
 //! reads; [`ServeSettings`] is what the rest of the program is given.
-//! What concerns more than one flag is checked in between.
+//! What concerns more than one flag is checked in between. `serve` holds what only the service
+//! needs.
+
+mod serve;
 
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
-use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
@@ -16,10 +17,15 @@ use crate::actors::{ActorError, Registry};
 use crate::encoder::device::DeviceChoice;
 use crate::encoder::dtype::DtypeChoice;
 use crate::encoder::hub::HubOptions;
-use crate::engine::{DocumentLimits, EngineLimits};
+use crate::engine::DocumentLimits;
 use crate::env;
 use crate::error::ErrorCode;
 use crate::predict::{PredictError, Predictor};
+
+pub use serve::{
+    ModelChoice, NetworkArgs, QueueArgs, RequestArgs, RequestLimits, ServeArgs, ServeSettings,
+    ServiceLimits, TlsFiles,
+};
 
 /// Settings that contradict each other, or a value that cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -43,6 +49,17 @@ pub enum ConfigError {
     /// A count of zero.
     #[error("{0} must be at least 1")]
     Zero(&'static str),
+    /// Two models under one name.
+    #[error("--model: two models are named {0:?}")]
+    SameName(String),
+    /// A flag that means nothing without another.
+    #[error("{given} needs {missing} too")]
+    Alone {
+        /// The flag that was given.
+        given: &'static str,
+        /// The flag that is missing.
+        missing: &'static str,
+    },
 }
 
 impl ErrorCode for ConfigError {
@@ -98,6 +115,15 @@ pub struct ModelArgs {
     /// `owner/name@revision`
     #[arg(long, env = env::MODEL, value_name = "MODEL", default_value = "default")]
     pub model: String,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub source: SourceArgs,
+}
+
+/// Where models run and come from, and which actors they look for.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Model")]
+pub struct SourceArgs {
     /// Where the encoder runs: `cpu`, `cuda`, `cuda:1`, `metal`, or `auto`
     #[arg(long, env = env::DEVICE, value_name = "DEVICE", default_value = "auto")]
     pub device: DeviceChoice,
@@ -113,7 +139,7 @@ pub struct ModelArgs {
     pub actors: Vec<PathBuf>,
 }
 
-impl ModelArgs {
+impl SourceArgs {
     /// The built-in actors and those of the files.
     ///
     /// # Errors
@@ -122,15 +148,15 @@ impl ModelArgs {
         Registry::load(&self.actors)
     }
 
-    /// Loads the model with the registry.
+    /// Loads the model that `model` means with the registry.
     ///
     /// # Errors
     /// A model that cannot be used.
-    pub fn load(&self, registry: Registry) -> Result<Predictor, PredictError> {
+    pub fn load(&self, model: &str, registry: Registry) -> Result<Predictor, PredictError> {
         let mut hub = HubOptions::from_env();
         hub.offline |= self.offline;
         let device = self.device.open()?;
-        Predictor::load_as(&self.model, &hub, &device, self.dtype, registry)
+        Predictor::load_as(model, &hub, &device, self.dtype, registry)
     }
 }
 
@@ -154,158 +180,6 @@ impl LimitArgs {
             max_actors: self.max_actors,
         }
     }
-}
-
-/// Bounds of the queue and of one call of the encoder.
-#[derive(Debug, Clone, Copy, Args)]
-#[command(next_help_heading = "Queue")]
-pub struct QueueArgs {
-    /// Documents that may wait or be in work; more are answered by 429
-    #[arg(long, env = env::QUEUE_DOCUMENTS, value_name = "COUNT", default_value_t = 1024)]
-    pub queue_documents: usize,
-    /// Bytes of text that may wait or be in work; more are answered by 429
-    #[arg(long, env = env::QUEUE_BYTES, value_name = "SIZE", default_value = "256MiB")]
-    pub queue_bytes: ByteSize,
-    /// Documents of several requests read together at the most
-    #[arg(long, env = env::BATCH_DOCUMENTS, value_name = "COUNT", default_value_t = 32)]
-    pub batch_documents: usize,
-    /// Bytes of text read together at the most; a longer document is read alone
-    #[arg(long, env = env::BATCH_BYTES, value_name = "SIZE", default_value = "256KiB")]
-    pub batch_bytes: ByteSize,
-}
-
-/// Flags of `stance serve`.
-#[derive(Debug, Clone, Args)]
-pub struct ServeArgs {
-    /// Address to listen on
-    #[arg(long, env = env::BIND, value_name = "ADDRESS", default_value = "127.0.0.1")]
-    pub bind: IpAddr,
-    /// Port to listen on; 0 takes a free one
-    #[arg(long, env = env::PORT, value_name = "PORT", default_value_t = 8080)]
-    pub port: u16,
-    /// Seconds that admitted work may take after SIGTERM or ctrl-c
-    #[arg(long, env = env::SHUTDOWN_GRACE, value_name = "SECONDS", default_value_t = 30)]
-    pub shutdown_grace: u64,
-    #[command(flatten)]
-    #[allow(missing_docs)]
-    pub model: ModelArgs,
-    #[command(flatten)]
-    #[allow(missing_docs)]
-    pub limits: LimitArgs,
-    #[command(flatten)]
-    #[allow(missing_docs)]
-    pub requests: RequestArgs,
-    #[command(flatten)]
-    #[allow(missing_docs)]
-    pub queue: QueueArgs,
-}
-
-/// What a single request may bring.
-#[derive(Debug, Clone, Copy, Args)]
-#[command(next_help_heading = "Limits")]
-pub struct RequestArgs {
-    /// Bytes of a request's body at the most; more is answered by 413
-    #[arg(long, env = env::MAX_BODY_BYTES, value_name = "SIZE", default_value = "32MiB")]
-    pub max_body_bytes: ByteSize,
-    /// Documents in one request at the most; more are answered by 413
-    #[arg(long, env = env::MAX_DOCUMENTS, value_name = "COUNT", default_value_t = 256)]
-    pub max_documents: usize,
-}
-
-/// Limits of one request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RequestLimits {
-    /// Bytes of the body.
-    pub max_body_bytes: usize,
-    /// Documents in one request.
-    pub max_documents: usize,
-}
-
-impl Default for RequestLimits {
-    fn default() -> Self {
-        Self {
-            max_body_bytes: 32 << 20,
-            max_documents: 256,
-        }
-    }
-}
-
-/// Limits of requests, queue and documents, which fit each other.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ServiceLimits {
-    /// Of one request.
-    pub request: RequestLimits,
-    /// Of the queue, the batches and the documents.
-    pub engine: EngineLimits,
-}
-
-/// Checked settings of the service.
-#[derive(Debug, Clone)]
-pub struct ServeSettings {
-    /// Where to listen.
-    pub address: SocketAddr,
-    /// How long admitted work may take after the signal to stop.
-    pub shutdown_grace: Duration,
-    /// The model to serve.
-    pub model: ModelArgs,
-    /// Limits that fit each other.
-    pub limits: ServiceLimits,
-}
-
-impl ServeArgs {
-    /// Checks the flags against each other.
-    ///
-    /// # Errors
-    /// A count of zero, or a request that is allowed and could never be admitted.
-    pub fn settings(self) -> Result<ServeSettings, ConfigError> {
-        let counts = [
-            ("--max-documents", self.requests.max_documents),
-            ("--queue-documents", self.queue.queue_documents),
-            ("--batch-documents", self.queue.batch_documents),
-        ];
-        if let Some((flag, _)) = counts.into_iter().find(|(_, count)| *count == 0) {
-            return Err(ConfigError::Zero(flag));
-        }
-        at_most(counts[0], counts[1])?;
-        at_most(
-            ("--max-body-bytes", self.requests.max_body_bytes.0),
-            ("--queue-bytes", self.queue.queue_bytes.0),
-        )?;
-        let limits = ServiceLimits {
-            request: RequestLimits {
-                max_body_bytes: self.requests.max_body_bytes.0,
-                max_documents: self.requests.max_documents,
-            },
-            engine: EngineLimits {
-                queue_documents: self.queue.queue_documents,
-                queue_bytes: self.queue.queue_bytes.0,
-                batch_documents: self.queue.batch_documents,
-                batch_bytes: self.queue.batch_bytes.0,
-                document: self.limits.document(),
-            },
-        };
-        Ok(ServeSettings {
-            address: SocketAddr::new(self.bind, self.port),
-            shutdown_grace: Duration::from_secs(self.shutdown_grace),
-            model: self.model,
-            limits,
-        })
-    }
-}
-
-fn at_most(
-    (smaller, value): (&'static str, usize),
-    (larger, limit): (&'static str, usize),
-) -> Result<(), ConfigError> {
-    if value > limit {
-        return Err(ConfigError::Contradiction {
-            smaller,
-            value,
-            larger,
-            limit,
-        });
-    }
-    Ok(())
 }
 
 /// How the program reports on itself, on standard error.

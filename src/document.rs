@@ -73,6 +73,18 @@ pub enum OffsetUnit {
     Utf16,
 }
 
+/// What a document's text is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum InputFormat {
+    /// Plain text.
+    #[default]
+    Text,
+    /// A page of HTML, of which the text is judged.
+    Html,
+}
+
 /// What the caller may choose about a prediction. Every field has a default.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -104,6 +116,11 @@ pub struct Options {
     pub stance_threshold: Option<f32>,
     /// Set menus, comment forms and repeated headings of pasted web pages aside.
     pub clean: bool,
+    /// What the texts are. Of a page of HTML the text is taken out first; the prediction brings
+    /// it as `text`, and all spans, given ones too, count in it.
+    pub input: InputFormat,
+    /// Give every sentence that mentions an actor with its stance, in the order of the text.
+    pub sentence_scores: bool,
 }
 
 impl Default for Options {
@@ -117,6 +134,8 @@ impl Default for Options {
             topic_threshold: None,
             stance_threshold: None,
             clean: true,
+            input: InputFormat::Text,
+            sentence_scores: false,
         }
     }
 }

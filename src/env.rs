@@ -31,10 +31,33 @@ pub const MAX_DOCUMENTS: &str = "STANCE_MAX_DOCUMENTS";
 pub const QUEUE_DOCUMENTS: &str = "STANCE_QUEUE_DOCUMENTS";
 /// `--queue-bytes`.
 pub const QUEUE_BYTES: &str = "STANCE_QUEUE_BYTES";
-/// `--batch-documents`.
-pub const BATCH_DOCUMENTS: &str = "STANCE_BATCH_DOCUMENTS";
-/// `--batch-bytes`.
-pub const BATCH_BYTES: &str = "STANCE_BATCH_BYTES";
+/// `--queue-tokens`.
+pub const QUEUE_TOKENS: &str = "STANCE_QUEUE_TOKENS";
+/// `--batch-tokens`.
+pub const BATCH_TOKENS: &str = "STANCE_BATCH_TOKENS";
+/// `--slice-tokens`.
+pub const SLICE_TOKENS: &str = "STANCE_SLICE_TOKENS";
+/// `--readers`.
+pub const READERS: &str = "STANCE_READERS";
+/// `--request-timeout`.
+pub const REQUEST_TIMEOUT: &str = "STANCE_REQUEST_TIMEOUT";
+/// `--client-timeout`.
+pub const CLIENT_TIMEOUT: &str = "STANCE_CLIENT_TIMEOUT";
+/// `--max-connections`.
+pub const MAX_CONNECTIONS: &str = "STANCE_MAX_CONNECTIONS";
+
+/// `--api-keys`.
+pub const API_KEYS: &str = "STANCE_API_KEYS";
+/// `--tls-cert`.
+pub const TLS_CERT: &str = "STANCE_TLS_CERT";
+/// `--tls-key`.
+pub const TLS_KEY: &str = "STANCE_TLS_KEY";
+/// `--admin-port`.
+pub const ADMIN_PORT: &str = "STANCE_ADMIN_PORT";
+/// `--admin-bind`.
+pub const ADMIN_BIND: &str = "STANCE_ADMIN_BIND";
+/// `--cors-origin`, several origins separated by commas.
+pub const CORS_ORIGINS: &str = "STANCE_CORS_ORIGINS";
 
 /// `--format`.
 pub const FORMAT: &str = "STANCE_FORMAT";

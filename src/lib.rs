@@ -12,6 +12,7 @@ pub mod engine;
 pub mod env;
 pub mod error;
 pub mod heads;
+pub mod metrics;
 pub mod model;
 pub mod predict;
 pub mod prediction;

@@ -17,6 +17,9 @@ pub struct Prediction {
     pub schema_version: String,
     /// The document's id, when it had one.
     pub id: Option<String>,
+    /// The text that was taken out of a page of HTML: what the spans point into.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
     /// The language of the text.
     pub language: LanguageGuess,
     /// Topics above the threshold, most probable first.
@@ -192,6 +195,9 @@ pub struct ActorStance {
     pub mentions: Vec<MentionSpan>,
     /// The sentences that show the stance, strongest first.
     pub evidence: Vec<Evidence>,
+    /// Every sentence that mentions the actor, in the order of the text, when asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sentences: Option<Vec<Evidence>>,
 }
 
 /// Why the model does not commit to a stance.

@@ -112,6 +112,7 @@ impl OutputArgs {
             topic_threshold: self.topic_threshold,
             stance_threshold: self.stance_threshold,
             clean: !self.no_clean,
+            ..Options::default()
         }
     }
 }

@@ -3,8 +3,9 @@
 use std::io::{self, IsTerminal, Write};
 
 use crate::document::{Document, Options};
-use crate::engine::{Classifier, DocumentLimits, check_options, classify_guarded};
-use crate::prediction::{DocumentFailure, DocumentResult};
+use crate::engine::{DocumentLimits, classify_guarded};
+use crate::predict::{Predictor, check_options};
+use crate::prediction::{DocumentError, DocumentFailure, DocumentResult};
 
 use super::args::ClassifyArgs;
 use super::exit::{Exit, Failure};
@@ -23,12 +24,14 @@ pub(super) fn run(args: &ClassifyArgs) -> Result<Exit, Failure> {
     let limits = args.limits.document();
     let registry = args
         .model
+        .source
         .registry()
         .map_err(|error| Failure::from_error(&error))?;
     check_options(&options, &registry)?;
     let predictor = args
         .model
-        .load(registry)
+        .source
+        .load(&args.model.model, registry)
         .map_err(|error| Failure::from_error(&error))?;
     let inputs = Inputs::new(sources, args.input_format, limits);
     let printer = Printer::new(args.output.format, io::stdout().lock());
@@ -69,7 +72,7 @@ struct Counts {
 }
 
 fn classify<W: Write>(
-    classifier: &dyn Classifier,
+    predictor: &Predictor,
     mut inputs: impl Iterator<Item = Result<Document, DocumentFailure>>,
     limits: &DocumentLimits,
     options: &Options,
@@ -82,14 +85,14 @@ fn classify<W: Write>(
         if chunk.is_empty() {
             break;
         }
-        for result in judge(classifier, limits, options, chunk) {
+        for result in judge(predictor, limits, options, chunk) {
             counts.all += 1;
             counts.failed += usize::from(result.is_failure());
             printer.result(&result)?;
         }
         printer.flush()?;
     }
-    printer.end(&classifier.info())?;
+    printer.end(&predictor.info())?;
     Ok(counts)
 }
 
@@ -111,7 +114,7 @@ fn next_chunk(
 
 /// Judges what could be read; every input keeps its place.
 fn judge(
-    classifier: &dyn Classifier,
+    predictor: &Predictor,
     limits: &DocumentLimits,
     options: &Options,
     chunk: Vec<Result<Document, DocumentFailure>>,
@@ -127,7 +130,12 @@ fn judge(
             Err(failure) => places.push(Some(DocumentResult::Failure(failure))),
         }
     }
-    let mut judged = classify_guarded(classifier, limits, documents, options).into_iter();
+    let answers = |documents: &[Document]| {
+        let errors = |result: Result<_, _>| result.map_err(|error| DocumentError::from(&error));
+        let results = predictor.classify(documents, options);
+        results.into_iter().map(errors).collect()
+    };
+    let mut judged = classify_guarded(&answers, limits, documents).into_iter();
     places
         .into_iter()
         .filter_map(|place| place.or_else(|| judged.next()))

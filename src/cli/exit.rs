@@ -4,8 +4,8 @@ use std::io;
 use std::process::ExitCode;
 
 use crate::config::ConfigError;
-use crate::engine::OptionsError;
 use crate::error::ErrorCode;
+use crate::predict::OptionsError;
 use crate::server::ServeError;
 
 /// The exit codes. They never change.

@@ -176,6 +176,7 @@ mod tests {
                 stance: Stance::Against,
                 probability: 0.5,
             }],
+            sentences: None,
         }
     }
 
@@ -188,6 +189,7 @@ mod tests {
         Prediction {
             schema_version: "1".into(),
             id: None,
+            text: None,
             language: LanguageGuess {
                 code: "ar".into(),
                 confidence: 0.875,

@@ -3,10 +3,8 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use crate::document::{Document, Options};
+use crate::document::Document;
 use crate::prediction::{DocumentError, DocumentResult, Prediction};
-
-use super::Classifier;
 
 /// What a single document may bring.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,16 +55,18 @@ impl DocumentLimits {
     }
 }
 
-/// Judges documents; one result each, in their order.
+/// One answer per document, in their order.
+pub type Judge<'a> = dyn Fn(&[Document]) -> Vec<Result<Prediction, DocumentError>> + 'a;
+
+/// Judges documents; one result each, in their order. `judge` gives one answer per document.
 ///
-/// A document over its limits is answered by an error without being read. When the classifier
-/// panics, the documents are tried again one by one, and only those that panic alone get the
-/// error `internal_error`.
+/// A document over its limits is answered by an error without being read. When `judge` panics,
+/// the documents are tried again one by one, and only those that panic alone get the error
+/// `internal_error`.
 pub fn classify_guarded(
-    classifier: &dyn Classifier,
+    judge: &Judge<'_>,
     limits: &DocumentLimits,
     documents: Vec<Document>,
-    options: &Options,
 ) -> Vec<DocumentResult> {
     let mut results = Vec::with_capacity(documents.len());
     let mut good = Vec::with_capacity(documents.len());
@@ -79,7 +79,7 @@ pub fn classify_guarded(
             Err(error) => results.push(Some(DocumentResult::failure(document.id, error))),
         }
     }
-    let mut answers = contained(classifier, &good, options).into_iter().zip(good);
+    let mut answers = contained(judge, &good).into_iter().zip(good);
     results
         .into_iter()
         .filter_map(|result| result.or_else(|| answers.next().map(into_result)))
@@ -96,15 +96,11 @@ fn into_result(
 }
 
 /// Exactly one answer per document.
-fn contained(
-    classifier: &dyn Classifier,
-    documents: &[Document],
-    options: &Options,
-) -> Vec<Result<Prediction, DocumentError>> {
+fn contained(judge: &Judge<'_>, documents: &[Document]) -> Vec<Result<Prediction, DocumentError>> {
     if documents.is_empty() {
         return Vec::new();
     }
-    if let Some(answers) = attempt(classifier, documents, options) {
+    if let Some(answers) = attempt(judge, documents) {
         return answers;
     }
     if documents.len() == 1 {
@@ -113,37 +109,59 @@ fn contained(
     documents
         .iter()
         .map(|document| {
-            attempt(classifier, std::slice::from_ref(document), options)
+            attempt(judge, std::slice::from_ref(document))
                 .and_then(|mut answers| answers.pop())
                 .unwrap_or_else(|| Err(internal_error()))
         })
         .collect()
 }
 
-/// The classifier's answers; `None` when it panicked or lost count.
+/// The answers; `None` after a panic or when their number is wrong.
 fn attempt(
-    classifier: &dyn Classifier,
+    judge: &Judge<'_>,
     documents: &[Document],
-    options: &Options,
 ) -> Option<Vec<Result<Prediction, DocumentError>>> {
-    let count = documents.len();
-    match catch_unwind(AssertUnwindSafe(|| classifier.classify(documents, options))) {
-        Ok(answers) if answers.len() == count => Some(answers),
-        Ok(answers) => {
-            tracing::error!(count, answers = answers.len(), "the classifier lost count");
-            None
-        }
-        // The panic's message stays out of the log: it may quote the text.
-        Err(_) => {
-            tracing::error!(count, "the classifier panicked");
-            None
-        }
-    }
+    let answers = catch_unwind(AssertUnwindSafe(|| judge(documents))).ok()?;
+    (answers.len() == documents.len()).then_some(answers)
 }
 
-fn internal_error() -> DocumentError {
+pub(super) fn internal_error() -> DocumentError {
     DocumentError::new(
         "internal_error",
         "the document could not be read: an internal error",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_costs_only_the_document_that_caused_it() {
+        let judge = |documents: &[Document]| {
+            assert!(documents.iter().all(|d| d.text != "panic"), "asked to");
+            let answer = |_| Err(DocumentError::new("judged", "it was"));
+            documents.iter().map(answer).collect()
+        };
+        let texts = ["a", "panic", "too long", "b"].map(|text| Document {
+            text: text.to_owned(),
+            ..Document::default()
+        });
+        let limits = DocumentLimits {
+            max_text_bytes: 5,
+            max_actors: 1,
+        };
+        let results = classify_guarded(&judge, &limits, texts.to_vec());
+        let codes: Vec<&str> = results
+            .iter()
+            .map(|result| match result {
+                DocumentResult::Prediction(_) => "prediction",
+                DocumentResult::Failure(failure) => &failure.error.code,
+            })
+            .collect();
+        assert_eq!(
+            codes,
+            ["judged", "internal_error", "text_too_long", "judged"]
+        );
+    }
 }

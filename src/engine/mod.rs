@@ -1,31 +1,41 @@
 //! Queue and batching between many callers and one encoder.
 //!
-//! [`Engine::classify`] admits a request whole or not at all (`admission`), hands it to one
-//! dedicated thread (`worker`) and waits for the answer. The thread collects documents of
-//! several requests into one call of the [`Classifier`], so that their windows share batches.
-//! `guard` is what both the worker and the command line go through: the limits of a
-//! document, and a panic turned into an error.
+//! [`Engine::submit`] admits a request whole or not at all (`admission`). Its documents are read
+//! on threads of their own (`readers`, in turns between flows), their windows are picked by fair
+//! shares (`schedule`) and encoded by the one thread that drives the device (`worker`); the
+//! answers are written by the readers again and gather in the request (`request`). One engine
+//! serves any number of models on its device. `guard` is what the command line goes through: the
+//! limits of a document, and a panic turned into an error.
 
 mod admission;
-mod classifier;
 mod guard;
-mod options;
+mod model;
+mod readers;
+mod request;
+mod schedule;
+mod turns;
 mod worker;
 
-use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
-use crate::document::{Document, Options};
+use crate::document::Document;
 use crate::error::ErrorCode;
-use crate::prediction::DocumentResult;
+use crate::metrics::Metrics;
+use crate::predict::Brief;
 
-use admission::Admission;
-pub use classifier::Classifier;
-pub use guard::{DocumentLimits, classify_guarded};
-pub use options::{MAX_EVIDENCE, OptionsError, check_options};
-use worker::Work;
+pub use admission::BYTES_PER_TOKEN;
+use admission::{Admission, Load, Permit};
+pub use guard::{DocumentLimits, Judge, classify_guarded};
+pub use model::Model;
+use readers::{Readers, Unread};
+pub use request::{DocumentOutput, Flow};
+use request::{Request, Waiting};
+pub use schedule::BatchLimits;
+use worker::{Inbox, Worker};
 
 /// How much the engine takes on, and how much it reads at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,10 +44,13 @@ pub struct EngineLimits {
     pub queue_documents: usize,
     /// Bytes of text that may wait or be in work at the same time.
     pub queue_bytes: usize,
-    /// Documents in one call of the classifier at the most.
-    pub batch_documents: usize,
-    /// Bytes of text in one call of the classifier; a longer document gets a call of its own.
-    pub batch_bytes: usize,
+    /// Tokens that may wait or be in work at the same time; [`BYTES_PER_TOKEN`] bytes are taken
+    /// for one until a text is read.
+    pub queue_tokens: usize,
+    /// Threads that read documents and write answers, at least 2.
+    pub readers: usize,
+    /// Tokens of one pass of the encoder.
+    pub batch: BatchLimits,
     /// What a single document may bring.
     pub document: DocumentLimits,
 }
@@ -47,8 +60,9 @@ impl Default for EngineLimits {
         Self {
             queue_documents: 1024,
             queue_bytes: 256 << 20,
-            batch_documents: 32,
-            batch_bytes: 256 << 10,
+            queue_tokens: 8 << 20,
+            readers: 2,
+            batch: BatchLimits::default(),
             document: DocumentLimits::default(),
         }
     }
@@ -63,17 +77,22 @@ pub enum EngineError {
     QueueFull {
         /// The limit that was reached.
         limit: usize,
-        /// What the limit counts: `documents` or `bytes of text`.
+        /// What the limit counts: `documents`, `bytes of text` or `tokens`.
         unit: &'static str,
+        /// When half of what waits will be done.
+        retry_after: Duration,
     },
+    /// The request's time was over before its answer was ready.
+    #[error("the time for the request was over before it was answered")]
+    DeadlineExceeded,
     /// The service finishes what it admitted and takes on nothing new.
     #[error("the service is shutting down and takes no new requests")]
     ShuttingDown,
     /// The worker ended without an answer.
     #[error("the worker ended without an answer; the request may be sent again")]
     WorkerLost,
-    /// The operating system refused the worker's thread.
-    #[error("cannot start the worker thread: {0}")]
+    /// The operating system refused a thread.
+    #[error("cannot start a thread: {0}")]
     Thread(#[from] std::io::Error),
 }
 
@@ -81,64 +100,162 @@ impl ErrorCode for EngineError {
     fn code(&self) -> &'static str {
         match self {
             Self::QueueFull { .. } => "queue_full",
+            Self::DeadlineExceeded => "deadline_exceeded",
             Self::ShuttingDown => "shutting_down",
             Self::WorkerLost | Self::Thread(_) => "internal_error",
         }
     }
 }
 
-/// A classifier behind a bounded queue.
-#[derive(Debug)]
+/// What is handed to the engine at once.
+pub struct Submission {
+    /// The model to ask.
+    pub model: Arc<dyn Model>,
+    /// What it is asked; of the same model.
+    pub brief: Arc<Brief>,
+    /// The documents.
+    pub documents: Vec<Document>,
+    /// When nobody waits for the answer any more.
+    pub deadline: Option<Instant>,
+    /// Whose turn it takes.
+    pub flow: Flow,
+}
+
+/// Bounded queues, threads that read, and the thread of the encoder.
 pub struct Engine {
     admission: Arc<Admission>,
-    sender: Mutex<Option<mpsc::Sender<Work>>>,
-    worker: Mutex<Option<JoinHandle<()>>>,
+    readers: Arc<Readers>,
+    inbox: Arc<Inbox>,
+    metrics: Arc<Metrics>,
+    document: DocumentLimits,
+    threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
 impl Engine {
-    /// Starts the worker thread.
+    /// Starts the threads.
     ///
     /// # Errors
-    /// [`EngineError::Thread`] when the operating system refuses the thread.
-    pub fn start(
-        classifier: Arc<dyn Classifier>,
-        limits: EngineLimits,
-    ) -> Result<Self, EngineError> {
-        let (sender, receiver) = mpsc::channel();
-        let worker = std::thread::Builder::new()
-            .name("stance-encoder".to_owned())
-            .spawn(move || worker::run(classifier.as_ref(), &receiver, &limits))?;
-        Ok(Self {
-            admission: Arc::new(Admission::new(limits.queue_documents, limits.queue_bytes)),
-            sender: Mutex::new(Some(sender)),
-            worker: Mutex::new(Some(worker)),
-        })
+    /// [`EngineError::Thread`] when the operating system refuses one.
+    pub fn start(limits: EngineLimits, metrics: Arc<Metrics>) -> Result<Self, EngineError> {
+        let limit = Load {
+            documents: limits.queue_documents,
+            bytes: limits.queue_bytes,
+            tokens: limits.queue_tokens,
+        };
+        let engine = Self {
+            admission: Arc::new(Admission::new(limit, Arc::clone(&metrics))),
+            readers: Arc::new(Readers::default()),
+            inbox: Arc::new(Inbox::default()),
+            metrics,
+            document: limits.document,
+            threads: Mutex::default(),
+        };
+        for number in 0..limits.readers.max(2) {
+            let (readers, inbox) = (Arc::clone(&engine.readers), Arc::clone(&engine.inbox));
+            let metrics = Arc::clone(&engine.metrics);
+            let takes_long = number > 0;
+            engine.spawn(format!("stance-reader-{number}"), move || {
+                readers.run(takes_long, &inbox, &metrics);
+            })?;
+        }
+        let worker = Worker {
+            inbox: Arc::clone(&engine.inbox),
+            readers: Arc::clone(&engine.readers),
+            admission: Arc::clone(&engine.admission),
+            metrics: Arc::clone(&engine.metrics),
+            limits: limits.batch,
+        };
+        engine.spawn("stance-encoder".to_owned(), move || worker.run())?;
+        Ok(engine)
     }
 
-    /// Judges documents; one result each, in their order.
+    fn spawn(&self, name: String, life: impl FnOnce() + Send + 'static) -> Result<(), EngineError> {
+        let thread = std::thread::Builder::new().name(name).spawn(life)?;
+        self.threads
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(thread);
+        Ok(())
+    }
+
+    /// Answers documents; one result each, in their order.
     ///
     /// Dropping the future gives the request up: what has not been read yet is skipped.
     ///
     /// # Errors
-    /// [`EngineError::QueueFull`] or [`EngineError::ShuttingDown`] at once, without waiting.
-    pub async fn classify(
+    /// [`EngineError::QueueFull`] or [`EngineError::ShuttingDown`] at once, without waiting;
+    /// [`EngineError::DeadlineExceeded`] when the time is over.
+    pub async fn submit(&self, submission: Submission) -> Result<Vec<DocumentOutput>, EngineError> {
+        let permit = self.admission.admit(self.load_of(&submission))?;
+        self.answer(submission, permit).await
+    }
+
+    /// As [`Engine::submit`], but waits for a place while the queue is full.
+    ///
+    /// # Errors
+    /// As [`Engine::submit`]; [`EngineError::QueueFull`] only for what is larger than the queue.
+    pub async fn submit_patiently(
         &self,
-        documents: Vec<Document>,
-        options: Options,
-    ) -> Result<Vec<DocumentResult>, EngineError> {
-        let bytes = documents.iter().map(|document| document.text.len()).sum();
-        let permit = self.admission.admit(documents.len(), bytes)?;
-        if documents.is_empty() {
+        submission: Submission,
+    ) -> Result<Vec<DocumentOutput>, EngineError> {
+        let asked = self.load_of(&submission);
+        let permit = until(submission.deadline, self.admission.admit_patiently(asked)).await??;
+        self.answer(submission, permit).await
+    }
+
+    /// Of the documents that will be read: one over its limits costs its place only.
+    fn load_of(&self, submission: &Submission) -> Load {
+        let limit = self.document.max_text_bytes;
+        let bytes = |document: &Document| match document.text.len() {
+            bytes if bytes > limit => 0,
+            bytes => bytes,
+        };
+        Load::of(submission.documents.iter().map(bytes))
+    }
+
+    async fn answer(
+        &self,
+        submission: Submission,
+        permit: Permit,
+    ) -> Result<Vec<DocumentOutput>, EngineError> {
+        if submission.documents.is_empty() {
             return Ok(Vec::new());
         }
+        let deadline = submission.deadline;
         let (reply, answer) = oneshot::channel();
-        let work = Work::new(documents, options, reply, permit);
-        {
-            let sender = self.sender.lock().unwrap_or_else(PoisonError::into_inner);
-            let sender = sender.as_ref().ok_or(EngineError::ShuttingDown)?;
-            sender.send(work).map_err(|_| EngineError::WorkerLost)?;
+        let request = Arc::new(Request::new(
+            submission.model,
+            submission.brief,
+            submission.flow,
+            deadline,
+            submission.documents.len(),
+            permit,
+            reply,
+        ));
+        let waiting = Waiting(Arc::clone(&request));
+        if request.is_over() {
+            return Err(EngineError::DeadlineExceeded);
         }
-        answer.await.map_err(|_| EngineError::WorkerLost)
+        for (index, document) in submission.documents.into_iter().enumerate() {
+            if let Err(error) = self.document.check(&document) {
+                self.metrics.count_document(Err(&error));
+                request.settle(index, Err(error));
+                continue;
+            }
+            self.readers.read(Unread {
+                request: Arc::clone(&request),
+                index,
+                document,
+            });
+        }
+        drop(request);
+        let results = until(deadline, answer).await;
+        drop(waiting);
+        results?.map_err(|_| match deadline {
+            // The last of its work was dropped in the moment in which its time was over.
+            Some(at) if Instant::now() >= at => EngineError::DeadlineExceeded,
+            _ => EngineError::WorkerLost,
+        })
     }
 
     /// Whether new requests are admitted.
@@ -149,30 +266,50 @@ impl Engine {
     /// Admits nothing more. What was admitted goes on.
     pub fn close(&self) {
         self.admission.close();
-        self.sender
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
     }
 
-    /// Closes and blocks until the worker has answered everything that was admitted.
+    /// Closes and blocks until everything that was admitted is answered and the threads ended.
     pub fn join(&self) {
         self.close();
-        let worker = self
-            .worker
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
-        if worker.is_some_and(|worker| worker.join().is_err()) {
-            tracing::error!("the worker thread ended by a panic");
+        self.admission.wait_until_empty();
+        self.stop();
+        let threads =
+            std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        for thread in threads {
+            if thread.join().is_err() {
+                tracing::error!("a thread of the engine ended by a panic");
+            }
         }
+    }
+
+    fn stop(&self) {
+        self.readers.stop();
+        self.inbox.stop();
     }
 
     /// Documents that wait or are in work.
     pub fn queued_documents(&self) -> usize {
-        self.admission.documents()
+        self.admission.load().documents
+    }
+
+    /// Tokens that wait or are in work, estimated until a text is read.
+    pub fn queued_tokens(&self) -> usize {
+        self.admission.load().tokens
     }
 }
 
-#[cfg(test)]
-mod tests;
+impl Drop for Engine {
+    fn drop(&mut self) {
+        self.close();
+        self.stop();
+    }
+}
+
+async fn until<F: Future>(deadline: Option<Instant>, future: F) -> Result<F::Output, EngineError> {
+    match deadline {
+        None => Ok(future.await),
+        Some(at) => tokio::time::timeout_at(at.into(), future)
+            .await
+            .map_err(|_| EngineError::DeadlineExceeded),
+    }
+}

@@ -1,123 +1,176 @@
-//! The one thread that reads documents: it takes turns between requests.
+//! The one thread that drives the encoder.
 
-use std::collections::VecDeque;
-use std::sync::mpsc::Receiver;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
-use tokio::sync::oneshot;
+use super::admission::Admission;
+use super::guard::internal_error;
+use super::readers::{Readers, caught};
+use super::schedule::{BatchLimits, Pick, Place, Ready, Schedule};
+use crate::metrics::Metrics;
+use crate::predict::SequenceAnswer;
+use crate::prediction::DocumentError;
 
-use crate::document::{Document, Options};
-use crate::prediction::DocumentResult;
-
-use super::admission::Permit;
-use super::{Classifier, EngineLimits, classify_guarded};
-
-/// An admitted request.
-#[derive(Debug)]
-pub(super) struct Work {
-    pending: VecDeque<Document>,
-    results: Vec<DocumentResult>,
-    options: Options,
-    reply: oneshot::Sender<Vec<DocumentResult>>,
-    permit: Permit,
+#[derive(Default)]
+struct Arrivals {
+    arrived: Vec<Ready>,
+    stopped: bool,
 }
 
-impl Work {
-    pub(super) fn new(
-        documents: Vec<Document>,
-        options: Options,
-        reply: oneshot::Sender<Vec<DocumentResult>>,
-        permit: Permit,
-    ) -> Self {
-        let results = Vec::with_capacity(documents.len());
-        Self {
-            pending: documents.into(),
-            results,
-            options,
-            reply,
-            permit,
+/// Documents that were read and that the worker has not looked at yet. Bounded by admission.
+#[derive(Default)]
+pub(super) struct Inbox {
+    state: Mutex<Arrivals>,
+    more: Condvar,
+}
+
+impl Inbox {
+    pub(super) fn push(&self, ready: Ready) {
+        self.lock().arrived.push(ready);
+        self.more.notify_one();
+    }
+
+    pub(super) fn stop(&self) {
+        self.lock().stopped = true;
+        self.more.notify_one();
+    }
+
+    /// What has arrived; waits for something if `patient`. `None` when the worker is to end.
+    fn take(&self, patient: bool) -> Option<Vec<Ready>> {
+        let mut state = self.lock();
+        while patient && state.arrived.is_empty() && !state.stopped {
+            state = self
+                .more
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
         }
+        if state.stopped {
+            return None;
+        }
+        Some(std::mem::take(&mut state.arrived))
     }
 
-    /// Frees the place in the queue, then answers; a caller that left is no error.
-    fn finish(self) {
-        drop(self.permit);
-        let _ = self.reply.send(self.results);
+    fn lock(&self) -> MutexGuard<'_, Arrivals> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Works until every sender is gone and everything admitted is answered.
-pub(super) fn run(classifier: &dyn Classifier, queue: &Receiver<Work>, limits: &EngineLimits) {
-    let mut active: VecDeque<Work> = VecDeque::new();
-    loop {
-        if active.is_empty() {
-            match queue.recv() {
-                Ok(work) => active.push_back(work),
-                Err(_) => return,
+/// The worker and those it deals with.
+pub(super) struct Worker {
+    pub(super) inbox: Arc<Inbox>,
+    pub(super) readers: Arc<Readers>,
+    pub(super) admission: Arc<Admission>,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) limits: BatchLimits,
+}
+
+impl Worker {
+    /// Works until the inbox is stopped. Should the loop itself panic, everything it held is
+    /// answered by an error and it starts anew.
+    pub(super) fn run(&self) {
+        loop {
+            let mut schedule = Schedule::default();
+            let ended = catch_unwind(AssertUnwindSafe(|| self.work(&mut schedule)));
+            if ended.is_ok() {
+                return;
+            }
+            tracing::error!("the encoder's worker panicked and starts again");
+            self.metrics.worker_restarts.inc();
+            for ready in schedule.drain() {
+                self.settle(&ready, internal_error());
             }
         }
-        active.extend(queue.try_iter());
-        active.retain(|work| !work.reply.is_closed());
-        round(classifier, &mut active, limits);
+    }
+
+    fn work(&self, schedule: &mut Schedule) {
+        while let Some(arrived) = self.inbox.take(schedule.is_empty()) {
+            for ready in arrived {
+                schedule.push(ready);
+            }
+            let dropped = schedule.drop_over();
+            self.metrics.dropped_documents.inc_by(dropped as u64);
+            if schedule.is_empty() {
+                continue;
+            }
+            let pick = schedule.pick(&self.limits);
+            self.encode(schedule, &pick);
+            for mut ready in schedule.take_complete() {
+                match ready.failure.take() {
+                    Some(error) => self.settle(&ready, error),
+                    None => self.readers.finish(ready),
+                }
+            }
+        }
+    }
+
+    fn settle(&self, ready: &Ready, error: DocumentError) {
+        self.metrics.count_document(Err(&error));
+        ready.request.settle(ready.index, Err(error));
+    }
+
+    fn encode(&self, schedule: &mut Schedule, pick: &Pick) {
+        for &place in &pick.places {
+            if let Some(since) = schedule.waited_since(place) {
+                let waited = since.elapsed().as_secs_f64();
+                self.metrics.queue_seconds.observe(waited);
+            }
+        }
+        let started = Instant::now();
+        let span = tracing::debug_span!(
+            "encode",
+            windows = pick.places.len(),
+            tokens = pick.tokens,
+            budget = pick.budget
+        );
+        let result = span.in_scope(|| attempt(schedule, &pick.places));
+        let took = started.elapsed();
+        match result {
+            Ok(answers) => {
+                self.metrics.batch(pick.tokens, pick.budget, took);
+                self.admission.observe(pick.tokens, took);
+                schedule.store(&pick.places, answers);
+            }
+            Err(error) => self.apart(schedule, &pick.places, error),
+        }
+    }
+
+    /// A batch that failed is tried again document by document; only those that fail alone are
+    /// given up.
+    fn apart(&self, schedule: &mut Schedule, places: &[Place], error: DocumentError) {
+        self.metrics.encoder_failures.inc();
+        tracing::error!(code = %error.code, windows = places.len(), "the encoder failed");
+        let mut documents: Vec<Vec<Place>> = Vec::new();
+        for &place in places {
+            match documents.iter_mut().find(|of| of[0].same_document(place)) {
+                Some(windows) => windows.push(place),
+                None => documents.push(vec![place]),
+            }
+        }
+        if let [only] = documents.as_slice() {
+            schedule.fail(only[0], error);
+            return;
+        }
+        for windows in documents {
+            match attempt(schedule, &windows) {
+                Ok(answers) => schedule.store(&windows, answers),
+                Err(error) => schedule.fail(windows[0], error),
+            }
+        }
     }
 }
 
-/// One call of the classifier for documents of as many requests as fit.
-fn round(classifier: &dyn Classifier, active: &mut VecDeque<Work>, limits: &EngineLimits) {
-    let Some(options) = active.front().map(|work| work.options.clone()) else {
-        return;
+/// One pass; a panic or a wrong number of answers is an error.
+fn attempt(schedule: &Schedule, places: &[Place]) -> Result<Vec<SequenceAnswer>, DocumentError> {
+    let Some(&first) = places.first() else {
+        return Ok(Vec::new());
     };
-    let (documents, owners) = collect(active, &options, limits);
-    let results = classify_guarded(classifier, &limits.document, documents, &options);
-    for (owner, result) in owners.into_iter().zip(results) {
-        if let Some(work) = active.get_mut(owner) {
-            work.results.push(result);
-        }
-    }
-    for _ in 0..active.len() {
-        if let Some(work) = active.pop_front() {
-            if work.pending.is_empty() {
-                work.finish();
-            } else {
-                active.push_back(work);
-            }
-        }
-    }
-    // The front decides the options of a round: let another be the front.
-    if !active.is_empty() {
-        active.rotate_left(1);
-    }
-}
-
-/// Takes documents in turns, one from each request with these options, up to the batch limits.
-/// Returns them with the index of the request each belongs to.
-fn collect(
-    active: &mut VecDeque<Work>,
-    options: &Options,
-    limits: &EngineLimits,
-) -> (Vec<Document>, Vec<usize>) {
-    let mut documents = Vec::new();
-    let mut owners = Vec::new();
-    let mut bytes = 0_usize;
-    loop {
-        let before = documents.len();
-        for (owner, work) in active.iter_mut().enumerate() {
-            if work.options != *options {
-                continue;
-            }
-            let Some(next) = work.pending.front() else {
-                continue;
-            };
-            let fits = documents.len() < limits.batch_documents
-                && bytes.saturating_add(next.text.len()) <= limits.batch_bytes;
-            if !fits && !documents.is_empty() {
-                return (documents, owners);
-            }
-            bytes += next.text.len();
-            documents.extend(work.pending.pop_front());
-            owners.push(owner);
-        }
-        if documents.len() == before {
-            return (documents, owners);
-        }
+    let model = &schedule.request(first).model;
+    let windows: Vec<_> = places.iter().map(|&place| schedule.window(place)).collect();
+    let answers = caught(|| model.encode(&windows))?;
+    if answers.len() == places.len() {
+        Ok(answers)
+    } else {
+        Err(internal_error())
     }
 }

@@ -6,7 +6,7 @@ use super::TopicNames;
 use super::questions::{Plan, is_mentioned};
 use super::reading::{ActorReading, Reading};
 use crate::actors::{MatchedActor, Matcher};
-use crate::document::{Document, OffsetUnit, Options};
+use crate::document::{Document, InputFormat, OffsetUnit, Options};
 use crate::heads::HeadsConfig;
 use crate::prediction::{
     AbstainReason, ActorRef, ActorStance, Evidence, MentionSpan, ModelInfo, Prediction,
@@ -85,6 +85,7 @@ pub fn assemble(parts: &Parts, options: &Options) -> Prediction {
     Prediction {
         schema_version: SCHEMA_VERSION.to_owned(),
         id: parts.document.id.clone(),
+        text: (options.input == InputFormat::Html).then(|| parts.document.text.clone()),
         language: reading.language.clone(),
         topics: topics(parts, options, label_language),
         stances,
@@ -160,6 +161,9 @@ fn stance(
         reason,
         mentions: mentions.collect(),
         evidence: evidence(parts, options, spans, index, stance),
+        sentences: options
+            .sentence_scores
+            .then(|| sentences(parts, spans, index)),
     }
 }
 
@@ -179,30 +183,43 @@ fn evidence(
     index: usize,
     stance: Stance,
 ) -> Vec<Evidence> {
-    let calibration = &parts.config.calibration;
     let class = Stance::ALL.iter().position(|&s| s == stance).unwrap_or(0);
-    let mut scored: Vec<(usize, [f32; 3])> = parts.plan.actors[index]
-        .sentences
-        .iter()
-        .zip(&parts.answer.sentences[index])
-        .map(|((sentence, _), &logits)| (*sentence, calibration.stance(logits)))
-        .collect();
+    let mut scored: Vec<(usize, [f32; 3])> = scored(parts, index).collect();
     scored.sort_by(|a, b| b.1[class].total_cmp(&a.1[class]).then(a.0.cmp(&b.0)));
     scored.truncate(options.max_evidence);
     scored
         .into_iter()
-        .map(|(sentence, probabilities)| {
-            let (start, end, text) = spans.quote(&parts.reading.sentences[sentence]);
-            let (stance, probability) = StanceProbabilities::from_array(probabilities).best();
-            Evidence {
-                start,
-                end,
-                text,
-                stance,
-                probability,
-            }
-        })
+        .map(|(sentence, probabilities)| quoted(parts, spans, sentence, probabilities))
         .collect()
+}
+
+/// Every sentence that mentions the actor, in the order of the text.
+fn sentences(parts: &Parts, spans: &Spans, index: usize) -> Vec<Evidence> {
+    scored(parts, index)
+        .map(|(sentence, probabilities)| quoted(parts, spans, sentence, probabilities))
+        .collect()
+}
+
+/// The sentences of an actor with their calibrated probabilities.
+fn scored<'a>(parts: &'a Parts, index: usize) -> impl Iterator<Item = (usize, [f32; 3])> + 'a {
+    let calibration = &parts.config.calibration;
+    parts.plan.actors[index]
+        .sentences
+        .iter()
+        .zip(&parts.answer.sentences[index])
+        .map(|((sentence, _), &logits)| (*sentence, calibration.stance(logits)))
+}
+
+fn quoted(parts: &Parts, spans: &Spans, sentence: usize, probabilities: [f32; 3]) -> Evidence {
+    let (start, end, text) = spans.quote(&parts.reading.sentences[sentence]);
+    let (stance, probability) = StanceProbabilities::from_array(probabilities).best();
+    Evidence {
+        start,
+        end,
+        text,
+        stance,
+        probability,
+    }
 }
 
 fn warnings(parts: &Parts) -> Vec<Warning> {

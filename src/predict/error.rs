@@ -1,5 +1,6 @@
 //! Why a document has no prediction.
 
+use super::OptionsError;
 use crate::actors::ActorError;
 use crate::encoder::EncoderError;
 use crate::error::ErrorCode;
@@ -42,16 +43,9 @@ pub enum PredictError {
         /// The most that fit.
         limit: usize,
     },
-    /// An option is outside its range.
-    #[error("field `options.{field}`: {value} is outside {range}")]
-    InvalidOption {
-        /// The option.
-        field: &'static str,
-        /// Its value.
-        value: String,
-        /// What is allowed.
-        range: &'static str,
-    },
+    /// An option cannot be followed.
+    #[error(transparent)]
+    Options(#[from] OptionsError),
     /// The model's folder cannot be used.
     #[error(transparent)]
     Model(#[from] ModelError),
@@ -72,6 +66,9 @@ pub enum PredictError {
     /// The heads gave numbers that are no numbers.
     #[error("the model's answer is not finite")]
     NotFinite,
+    /// A vector was expected of a task that judges, or the other way round.
+    #[error("the answer is not of the kind that was expected")]
+    OtherTask,
 }
 
 impl PredictError {
@@ -97,12 +94,13 @@ impl ErrorCode for PredictError {
             Self::Actor(error) => error.code(),
             Self::InvalidSpan { .. } => "invalid_span",
             Self::NameTooLong { .. } => "name_too_long",
-            Self::InvalidOption { .. } => "invalid_option",
+            Self::Options(error) => error.code(),
             Self::Model(error) => error.code(),
             Self::Encoder(error) => error.code(),
             Self::InvalidHeads(_) => "invalid_heads",
             Self::Batch { code, .. } => code,
             Self::NotFinite => "not_finite",
+            Self::OtherTask => "internal_error",
         }
     }
 }

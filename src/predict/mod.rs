@@ -1,19 +1,29 @@
 //! One document in, one prediction out.
 //!
 //! [`Reading`] is what the text itself says: clean text, sentences, tokens, windows, mentions.
-//! [`mod@questions`] turns a reading into queries for the stance head. [`Predictor`] puts readings
-//! through encoder and heads, and [`assemble`] writes the answer. Training reads documents by
-//! the same [`Reading`] and asks the same questions.
+//! [`mod@questions`] turns a reading into queries for the stance head. [`Predictor`] is the model;
+//! a document goes through it in three steps that may run on different threads: `prepare` (text
+//! only), `encode` (windows of any documents together), `answer` (one document again, written
+//! by [`assemble`]). Training reads documents by the same [`Reading`] and asks the same
+//! questions.
 
+mod answer;
 mod assemble;
+mod encode;
 mod error;
+mod options;
 mod predictor;
+mod prepare;
 mod questions;
 mod reading;
 mod topics;
 
+pub use answer::{Embedding, Output};
+pub use encode::SequenceAnswer;
 pub use error::PredictError;
+pub use options::{MAX_EVIDENCE, MAX_UNMENTIONED, OptionsError, check_options};
 pub use predictor::{HEADS_CONFIG_FILE, HEADS_FILE, Predictor};
+pub use prepare::{Brief, Prepared, Task};
 pub use questions::{Plan, Questions, is_mentioned};
 pub use reading::{ActorReading, MentionReading, Reading, ReadingOptions, Window};
 pub use topics::TopicNames;

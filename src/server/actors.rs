@@ -139,7 +139,12 @@ struct ActorProblems;
 
 impl IntoResponses for ActorProblems {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
-        problem::responses(&[(StatusCode::BAD_REQUEST, "`invalid_query`")])
+        problem::responses(&[
+            (StatusCode::BAD_REQUEST, "`invalid_query`"),
+            (StatusCode::UNAUTHORIZED, "`unauthorized`"),
+            (StatusCode::TOO_MANY_REQUESTS, "`rate_limited`"),
+            (StatusCode::SERVICE_UNAVAILABLE, "`loading`"),
+        ])
     }
 }
 
@@ -167,7 +172,8 @@ pub(super) async fn list_actors(
                 .limit(MAX_LIMIT),
         );
     }
-    let registry = state.default_model().classifier().registry();
+    let served = state.model(None)?;
+    let registry = served.model.registry();
     let mut actors: Vec<&Actor> = match &query.query {
         Some(text) => registry.find(text),
         None => registry.iter().collect(),

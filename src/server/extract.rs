@@ -1,15 +1,23 @@
-//! Reading requests: a JSON body or a query string, with errors that name the place.
+//! Reading requests: a JSON body, a query string, a deadline; with errors that name the place.
 
-use axum::body::Bytes;
-use axum::extract::rejection::{BytesRejection, FailedToBufferBody, QueryRejection};
+use std::time::{Duration, Instant};
+
+use axum::body::{Body, Bytes};
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{FromRequest, FromRequestParts, Query, Request};
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::{DeserializeOwned, IgnoredAny};
 
 use super::problem::Problem;
 use super::state::AppState;
+
+/// Header by which a client says how long it waits.
+pub(super) const TIMEOUT_HEADER: &str = "x-request-timeout-ms";
+/// Media type of a body with a JSON value per line.
+pub(super) const NDJSON: &str = "application/x-ndjson";
 
 /// A JSON body.
 pub(super) struct JsonBody<T>(pub(super) T);
@@ -19,11 +27,15 @@ impl<T: DeserializeOwned> FromRequest<AppState> for JsonBody<T> {
 
     async fn from_request(request: Request, state: &AppState) -> Result<Self, Problem> {
         let limit = state.limits().max_body_bytes;
-        check_media_type(request.headers())?;
+        if !media_type(request.headers()).eq_ignore_ascii_case("application/json") {
+            return Err(Problem::new(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "unsupported_media_type",
+                "send the body as `Content-Type: application/json`",
+            ));
+        }
         check_length(request.headers(), limit)?;
-        let bytes = Bytes::from_request(request, state)
-            .await
-            .map_err(|error| unread(&error, limit))?;
+        let bytes = read(request.into_body(), limit, state.limits().client_timeout).await?;
         parse(&bytes).map(Self)
     }
 }
@@ -45,20 +57,45 @@ impl<T: DeserializeOwned> FromRequestParts<AppState> for QueryString<T> {
     }
 }
 
-fn check_media_type(headers: &HeaderMap) -> Result<(), Problem> {
+/// How long the client waits: what its header says, but not longer than the settings allow.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Patience(Option<Duration>);
+
+impl Patience {
+    /// When it ends, counted from now.
+    pub(super) fn deadline(self) -> Option<Instant> {
+        self.0.and_then(|time| Instant::now().checked_add(time))
+    }
+}
+
+impl FromRequestParts<AppState> for Patience {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
+        let most = state.limits().timeout;
+        let Some(value) = parts.headers.get(TIMEOUT_HEADER) else {
+            return Ok(Self(most));
+        };
+        let given: Option<u64> = value.to_str().ok().and_then(|text| text.parse().ok());
+        let Some(given) = given.filter(|&milliseconds| milliseconds > 0) else {
+            let detail = format!("`{TIMEOUT_HEADER}` must be a positive number of milliseconds");
+            return Err(
+                Problem::new(StatusCode::BAD_REQUEST, "invalid_header", detail)
+                    .field(TIMEOUT_HEADER),
+            );
+        };
+        let given = Duration::from_millis(given);
+        Ok(Self(Some(most.map_or(given, |most| most.min(given)))))
+    }
+}
+
+/// The media type without its parameters, empty when there is none.
+pub(super) fn media_type(headers: &HeaderMap) -> &str {
     let value = headers
         .get(CONTENT_TYPE)
         .and_then(|value| value.to_str().ok())
         .unwrap_or_default();
-    let essence = value.split(';').next().unwrap_or_default().trim();
-    if essence.eq_ignore_ascii_case("application/json") {
-        return Ok(());
-    }
-    Err(Problem::new(
-        StatusCode::UNSUPPORTED_MEDIA_TYPE,
-        "unsupported_media_type",
-        "send the body as `Content-Type: application/json`",
-    ))
+    value.split(';').next().unwrap_or_default().trim()
 }
 
 /// Refuses a body that announces itself as too long, before any of it is read.
@@ -74,23 +111,33 @@ fn check_length(headers: &HeaderMap, limit: usize) -> Result<(), Problem> {
 
 fn too_large(limit: usize) -> Problem {
     let detail = format!("the body is longer than the limit of {limit} bytes");
-    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", detail).limit(limit)
+    Problem::too_large(detail, limit)
 }
 
-fn unread(error: &BytesRejection, limit: usize) -> Problem {
-    match error {
-        BytesRejection::FailedToBufferBody(FailedToBufferBody::LengthLimitError(_)) => {
-            too_large(limit)
-        }
-        _ => Problem::new(
-            StatusCode::BAD_REQUEST,
-            "unreadable_body",
-            "the body ended before it was complete",
-        ),
+/// The client sent nothing for too long.
+pub(super) fn too_slow(time: Duration) -> Problem {
+    let detail = format!("the body did not arrive within {} s", time.as_secs_f64());
+    Problem::new(StatusCode::REQUEST_TIMEOUT, "body_timeout", detail)
+}
+
+/// The client went away in the middle.
+pub(super) fn broken_off() -> Problem {
+    let detail = "the body ended before it was complete";
+    Problem::new(StatusCode::BAD_REQUEST, "unreadable_body", detail)
+}
+
+async fn read(body: Body, limit: usize, time: Duration) -> Result<Bytes, Problem> {
+    let collected = Limited::new(body, limit).collect();
+    match tokio::time::timeout(time, collected).await {
+        Ok(Ok(collected)) => Ok(collected.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large(limit)),
+        Ok(Err(_)) => Err(broken_off()),
+        Err(_) => Err(too_slow(time)),
     }
 }
 
-fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+/// A JSON value.
+pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     let text = std::str::from_utf8(bytes).map_err(|error| {
         let at = error.valid_up_to();
         let detail = format!("the body is not valid UTF-8 at byte {at}");

@@ -31,7 +31,10 @@ struct NotReady;
 
 impl IntoResponses for NotReady {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
-        problem::responses(&[(StatusCode::SERVICE_UNAVAILABLE, "`shutting_down`")])
+        problem::responses(&[(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "`loading` or `shutting_down`",
+        )])
     }
 }
 
@@ -61,10 +64,8 @@ pub(super) async fn ready(State(state): State<AppState>) -> Result<Json<Health>,
     if state.is_ready() {
         return Ok(Health::ok());
     }
-    let detail = "the service is shutting down and takes no new requests";
-    Err(Problem::new(
-        StatusCode::SERVICE_UNAVAILABLE,
-        "shutting_down",
-        detail,
-    ))
+    if state.engine().is_open() {
+        return Err(Problem::loading());
+    }
+    Err(Problem::shutting_down())
 }

@@ -17,6 +17,7 @@ use super::problem;
     ),
     tags(
         (name = "stance", description = "Judging documents"),
+        (name = "vectors", description = "Texts as vectors"),
         (name = "health", description = "Probes"),
     ),
     modifiers(&Problems),
@@ -38,7 +39,7 @@ impl utoipa::Modify for Problems {
 
 /// The description of the whole service.
 pub fn description() -> Description {
-    super::described().into_openapi()
+    super::open().merge(super::guarded()).into_openapi()
 }
 
 /// `/openapi.json`, and Swagger UI at `/docs`, all of it inside the binary.

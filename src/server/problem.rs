@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
@@ -11,21 +12,30 @@ use serde::Serialize;
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, ResponseBuilder, response};
 use utoipa::{PartialSchema, ToSchema};
 
-use crate::engine::{EngineError, OptionsError};
+use crate::engine::EngineError;
 use crate::error::ErrorCode;
+use crate::predict::{OptionsError, PredictError};
 
 /// Media type of every error.
 pub(super) const MEDIA_TYPE: &str = "application/problem+json";
 
-/// Seconds after which a client may try again when the queue is full.
-const RETRY_AFTER_SECONDS: u64 = 1;
+/// The only type of a problem.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct AboutBlank;
+
+impl Serialize for AboutBlank {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str("about:blank")
+    }
+}
 
 /// Why a request got no answer (RFC 9457).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Problem {
     /// Always `about:blank`: `code` says what happened.
     #[serde(rename = "type")]
-    kind: &'static str,
+    #[schema(value_type = String)]
+    kind: AboutBlank,
     /// The status in words.
     title: &'static str,
     /// The HTTP status code.
@@ -49,13 +59,20 @@ pub struct Problem {
     /// Column of that line, in bytes, from 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     column: Option<u32>,
+    /// Seconds after which it is worth trying again; also in the header `Retry-After`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_after: Option<u32>,
 }
+
+/// The code of a problem, for the layers that its answer passes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Code(pub(super) &'static str);
 
 impl Problem {
     /// A problem with a status, a stable code, and a sentence for people.
     pub(super) fn new(status: StatusCode, code: &'static str, detail: impl Into<Box<str>>) -> Self {
         Self {
-            kind: "about:blank",
+            kind: AboutBlank,
             title: status.canonical_reason().unwrap_or("Error"),
             status: status.as_u16(),
             code,
@@ -64,7 +81,20 @@ impl Problem {
             limit: None,
             line: None,
             column: None,
+            retry_after: None,
         }
+    }
+
+    /// The stable code.
+    pub(super) const fn code(&self) -> &'static str {
+        self.code
+    }
+
+    /// Says when it is worth trying again.
+    #[must_use]
+    pub(super) fn retry_after(mut self, after: Duration) -> Self {
+        self.retry_after = Some(after.as_secs_f64().ceil().max(1.0) as u32);
+        self
     }
 
     /// Names the field at fault.
@@ -94,7 +124,30 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, "unknown_model", detail).field("model")
     }
 
-    fn internal() -> Self {
+    /// The sentence for people.
+    pub(super) fn detail(&self) -> &str {
+        &self.detail
+    }
+
+    /// Something is longer than its limit.
+    pub(super) fn too_large(detail: impl Into<Box<str>>, limit: usize) -> Self {
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", detail).limit(limit)
+    }
+
+    /// The service takes nothing new.
+    pub(super) fn shutting_down() -> Self {
+        let detail = "the service is shutting down and takes no new requests";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "shutting_down", detail)
+    }
+
+    /// No model is loaded yet.
+    pub(super) fn loading() -> Self {
+        let detail = "the model is being loaded";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "loading", detail)
+            .retry_after(Duration::from_secs(1))
+    }
+
+    pub(super) fn internal() -> Self {
         let detail = "the request could not be answered: an internal error";
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", detail)
     }
@@ -124,11 +177,12 @@ impl IntoResponse for Problem {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let body = serde_json::to_vec(&self).unwrap_or_default();
         let mut response = (status, [(CONTENT_TYPE, MEDIA_TYPE)], body).into_response();
-        if status == StatusCode::TOO_MANY_REQUESTS {
+        if let Some(seconds) = self.retry_after {
             response
                 .headers_mut()
-                .insert(RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS));
+                .insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
+        response.extensions_mut().insert(Code(self.code));
         response
     }
 }
@@ -137,8 +191,13 @@ impl From<EngineError> for Problem {
     fn from(error: EngineError) -> Self {
         let problem = |status, detail: String| Self::new(status, error.code(), detail);
         match &error {
-            EngineError::QueueFull { limit, .. } => {
-                problem(StatusCode::TOO_MANY_REQUESTS, error.to_string()).limit(*limit)
+            EngineError::QueueFull {
+                limit, retry_after, ..
+            } => problem(StatusCode::TOO_MANY_REQUESTS, error.to_string())
+                .limit(*limit)
+                .retry_after(*retry_after),
+            EngineError::DeadlineExceeded => {
+                problem(StatusCode::GATEWAY_TIMEOUT, error.to_string())
             }
             EngineError::ShuttingDown => {
                 problem(StatusCode::SERVICE_UNAVAILABLE, error.to_string())
@@ -162,6 +221,20 @@ impl From<OptionsError> for Problem {
         match error.limit() {
             Some(limit) => problem.limit(limit),
             None => problem,
+        }
+    }
+}
+
+impl From<PredictError> for Problem {
+    fn from(error: PredictError) -> Self {
+        match error {
+            PredictError::Options(error) => error.into(),
+            error => Self::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                error.code(),
+                error.to_string(),
+            )
+            .field("options"),
         }
     }
 }

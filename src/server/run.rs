@@ -3,19 +3,23 @@
 use std::future::Future;
 use std::io::{self, Write};
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
-use tokio::sync::Notify;
+use tokio::sync::watch;
+use tokio_rustls::TlsAcceptor;
 
 use crate::actors::ActorError;
 use crate::config::ServeSettings;
+use crate::encoder::EncoderError;
 use crate::engine::EngineError;
 use crate::error::ErrorCode;
-use crate::predict::{PredictError, Predictor};
+use crate::predict::PredictError;
 
-use super::state::{AppState, ServedModel};
+use super::connection::{self, ConnectionLimits, TlsError};
+use super::keys::KeysError;
+use super::reload::Reloader;
+use super::state::AppState;
 
 /// Why the service could not start or go on.
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +42,12 @@ pub enum ServeError {
     /// The engine cannot be started.
     #[error(transparent)]
     Engine(#[from] EngineError),
+    /// The file of API keys cannot be used.
+    #[error(transparent)]
+    Keys(#[from] KeysError),
+    /// The certificate or its key cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// Listening or printing failed.
     #[error("the service failed: {0}")]
     Io(#[from] io::Error),
@@ -49,6 +59,12 @@ impl From<PredictError> for ServeError {
     }
 }
 
+impl From<EncoderError> for ServeError {
+    fn from(error: EncoderError) -> Self {
+        PredictError::from(error).into()
+    }
+}
+
 impl ErrorCode for ServeError {
     fn code(&self) -> &'static str {
         match self {
@@ -56,88 +72,192 @@ impl ErrorCode for ServeError {
             Self::Actors(error) => error.code(),
             Self::Model(error) => error.code(),
             Self::Engine(error) => error.code(),
+            Self::Keys(error) => error.code(),
+            Self::Tls(error) => error.code(),
             Self::Io(_) => "io_error",
         }
     }
 }
 
-/// Binds, loads the model, prints the URL, the model's name and its hash, and serves until
-/// SIGTERM or ctrl-c.
+/// Binds, loads the models, prints the URL and each model's name and hash, and serves until
+/// SIGTERM or ctrl-c. SIGHUP loads models, actors and keys anew.
+///
+/// The port is open while the models are loaded: the service is then alive and not ready.
 ///
 /// # Errors
-/// When the address is taken, or the model cannot be loaded.
-pub async fn run(settings: ServeSettings) -> Result<(), ServeError> {
-    let asked = settings.address;
-    let bind_error = |source| ServeError::Bind {
-        address: asked,
-        source,
+/// When an address is taken, or what the settings name cannot be loaded.
+pub async fn run(mut settings: ServeSettings) -> Result<(), ServeError> {
+    quiet_panics();
+    // First the ports, so that a taken one is known before a model is read.
+    let listener = bind(settings.address).await?;
+    let admin = match settings.admin {
+        Some(address) => Some(bind(address).await?),
+        None => None,
     };
-    // First the port, so that a taken one is known before the model is read.
-    let listener = TcpListener::bind(asked).await.map_err(bind_error)?;
     let address = listener.local_addr()?;
+    let tls = settings.tls.as_ref().map(connection::tls).transpose()?;
+    let scheme = if tls.is_some() { "https" } else { "http" };
     let stop = stop_signal()?;
+    if settings.slice_follows_device && !settings.source.device.open()?.is_cpu() {
+        settings.limits.engine.batch.slice_tokens = settings.limits.engine.batch.batch_tokens;
+    }
     let limits = settings.limits;
-    let grace = settings.shutdown_grace;
-    let state = tokio::task::spawn_blocking(move || -> Result<AppState, ServeError> {
-        let predictor: Predictor = settings.model.load(settings.model.registry()?)?;
-        let model = ServedModel::start(Arc::new(predictor), limits.engine)?;
-        Ok(AppState::new(model, limits.request))
-    })
-    .await
-    .map_err(io::Error::other)??;
-    let info = state.default_model().info();
+    let state = AppState::loading(limits.request, limits.engine)?;
+    let reloader = Reloader::new(settings.clone(), state.clone());
+    let connections = ConnectionLimits {
+        connections: limits.connections,
+        client_timeout: limits.request.client_timeout,
+    };
+    let mut page = Page {
+        cors_origins: settings.cors_origins.clone(),
+        metrics: admin.is_none(),
+    };
+    let mut admin_address = None;
+    if let Some(admin) = admin {
+        admin_address = Some(admin.local_addr()?);
+        let app = super::admin::app(state.clone(), reloader.clone());
+        // Probes must be answered until the end: nobody tells this one to stop.
+        let (running, stop) = watch::channel(false);
+        let limits = connections.clone();
+        tokio::spawn(async move {
+            connection::serve(admin, app, None, limits, stop).await;
+            drop(running);
+        });
+        page.metrics = false;
+    }
+    let serving = Serving {
+        listener,
+        state: state.clone(),
+        page,
+        connections,
+        tls,
+        grace: settings.shutdown_grace,
+    };
+    let loading = async {
+        reloader.load().await?;
+        announce(scheme, address, admin_address, &state)?;
+        reload_on_hangup(&reloader).await
+    };
+    tokio::select! {
+        result = serving.until(stop) => Ok(result?),
+        result = loading => result,
+    }
+}
+
+async fn bind(address: SocketAddr) -> Result<TcpListener, ServeError> {
+    TcpListener::bind(address)
+        .await
+        .map_err(|source| ServeError::Bind { address, source })
+}
+
+/// Says on standard output where the service listens and what it serves.
+fn announce(
+    scheme: &str,
+    address: SocketAddr,
+    admin: Option<SocketAddr>,
+    state: &AppState,
+) -> io::Result<()> {
     let mut out = io::stdout().lock();
     writeln!(
         out,
-        "stance serves http://{address} (docs at http://{address}/docs)"
+        "stance serves {scheme}://{address} (docs at {scheme}://{address}/docs)"
     )?;
-    writeln!(
-        out,
-        "model {} {} sha256 {}",
-        info.name, info.version, info.sha256
-    )?;
-    out.flush()?;
-    drop(out);
-    serve(listener, state, stop, grace)
-        .await
-        .map_err(ServeError::from)
+    for model in state.models().iter() {
+        let info = &model.info;
+        let (name, version, sha256) = (&info.name, &info.version, &info.sha256);
+        writeln!(out, "model {name} {version} sha256 {sha256}")?;
+    }
+    if let Some(admin) = admin {
+        writeln!(out, "admin http://{admin}")?;
+    }
+    out.flush()
 }
 
-/// Serves until `stop` is ready, then finishes what was admitted within the grace time.
-///
-/// # Errors
-/// When the listener fails.
-pub async fn serve(
-    listener: TcpListener,
-    state: AppState,
-    stop: impl Future<Output = ()> + Send + 'static,
-    grace: Duration,
-) -> io::Result<()> {
-    let stopping = Arc::new(Notify::new());
-    let stopped = {
-        let (state, stopping) = (state.clone(), Arc::clone(&stopping));
-        async move {
-            stop.await;
-            tracing::info!("shutting down: finishing what was admitted");
-            state.close();
-            stopping.notify_one();
+/// The message of a panic may quote a text: the log gets its place alone.
+fn quiet_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string);
+        tracing::error!(place, "a panic");
+    }));
+}
+
+/// What the main port shows beside the API.
+#[derive(Debug, Clone, Default)]
+pub struct Page {
+    /// Origins whose pages may ask.
+    pub cors_origins: Vec<String>,
+    /// Whether `/metrics` is among the routes.
+    pub metrics: bool,
+}
+
+/// A service that is ready to take connections.
+pub struct Serving {
+    /// Where it listens.
+    pub listener: TcpListener,
+    /// What it answers with.
+    pub state: AppState,
+    /// What it shows beside the API.
+    pub page: Page,
+    /// How connections are taken.
+    pub connections: ConnectionLimits,
+    /// TLS, when it is spoken.
+    pub tls: Option<TlsAcceptor>,
+    /// How long admitted work may take after the stop.
+    pub grace: Duration,
+}
+
+impl Serving {
+    /// Serves until `stop` is ready, then finishes what was admitted within the grace time.
+    ///
+    /// # Errors
+    /// When the last thread of the engine cannot be waited for.
+    pub async fn until(self, stop: impl Future<Output = ()> + Send) -> io::Result<()> {
+        let Self {
+            listener,
+            state,
+            page,
+            connections,
+            tls,
+            grace,
+        } = self;
+        let (stopping, stopped) = watch::channel(false);
+        let app = super::app(state.clone(), &page);
+        let server = connection::serve(listener, app, tls, connections, stopped);
+        let mut server = std::pin::pin!(server);
+        tokio::select! {
+            () = &mut server => return Ok(()),
+            () = stop => {}
         }
-    };
-    let server = axum::serve(listener, super::app(state.clone())).with_graceful_shutdown(stopped);
-    let out_of_time = async {
-        stopping.notified().await;
-        tokio::time::sleep(grace).await;
-    };
-    tokio::select! {
-        result = server => result?,
-        () = out_of_time => {
-            tracing::warn!(seconds = grace.as_secs(), "the grace time is over; connections are cut");
+        tracing::info!("shutting down: finishing what was admitted");
+        state.close();
+        stopping.send_replace(true);
+        if tokio::time::timeout(grace, server).await.is_err() {
+            let seconds = grace.as_secs();
+            tracing::warn!(seconds, "the grace time is over; connections are cut");
             return Ok(());
         }
+        tokio::task::spawn_blocking(move || state.join())
+            .await
+            .map_err(io::Error::other)
     }
-    tokio::task::spawn_blocking(move || state.join())
-        .await
-        .map_err(io::Error::other)
+}
+
+/// Loads anew on each SIGHUP. Ends only by an error.
+#[cfg(unix)]
+async fn reload_on_hangup(reloader: &Reloader) -> Result<(), ServeError> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut hangup = signal(SignalKind::hangup())?;
+    while hangup.recv().await.is_some() {
+        // What went wrong is in the log.
+        let _ = reloader.reload().await;
+    }
+    std::future::pending().await
+}
+
+/// There is no such signal.
+#[cfg(windows)]
+async fn reload_on_hangup(_: &Reloader) -> Result<(), ServeError> {
+    std::future::pending().await
 }
 
 /// Ready on SIGTERM or ctrl-c. Listens from the call on, not from the first poll.

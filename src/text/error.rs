@@ -23,6 +23,20 @@ pub enum TextError {
         /// The limit in bytes.
         limit: usize,
     },
+    /// A page of HTML has too many tags.
+    #[error("field `text` is a page of {tags} tags, the limit is {limit}")]
+    TooManyTags {
+        /// Tags of the page.
+        tags: usize,
+        /// The limit.
+        limit: usize,
+    },
+    /// A page of HTML cannot be read.
+    #[error("field `text` cannot be read as HTML: {message}")]
+    UnreadableHtml {
+        /// What the parser says.
+        message: String,
+    },
     /// The language code is no ISO 639-1 code.
     #[error("field `language`: `{given}` is not an ISO 639-1 code such as `ar` or `en`")]
     UnknownLanguage {
@@ -37,6 +51,8 @@ impl ErrorCode for TextError {
             Self::InvalidUtf8 { .. } => "invalid_utf8",
             Self::Empty => "empty_text",
             Self::TooLong { .. } => "text_too_long",
+            Self::TooManyTags { .. } => "too_many_tags",
+            Self::UnreadableHtml { .. } => "unreadable_html",
             Self::UnknownLanguage { .. } => "unknown_language",
         }
     }

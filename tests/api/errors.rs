@@ -6,7 +6,7 @@ use serde_json::json;
 use stance::engine::{DocumentLimits, EngineLimits};
 use stance::server::RequestLimits;
 
-use crate::support::{Double, Service, problem, texts};
+use crate::support::{Service, Settings, double, problem, texts};
 
 #[tokio::test]
 async fn invalid_json_is_placed_by_line_and_column() {
@@ -133,10 +133,11 @@ async fn a_field_at_fault_is_named_by_its_path() {
 
 #[tokio::test]
 async fn limits_are_named() {
-    let (double, _) = Double::new();
+    let (double, _) = double();
     let request = RequestLimits {
         max_body_bytes: 200,
         max_documents: 2,
+        ..RequestLimits::default()
     };
     let document = DocumentLimits {
         max_text_bytes: 10,
@@ -146,7 +147,12 @@ async fn limits_are_named() {
         document,
         ..EngineLimits::default()
     };
-    let service = Service::with(double, request, engine).await;
+    let settings = Settings {
+        request,
+        engine,
+        ..Settings::default()
+    };
+    let service = Service::with(double, settings).await;
 
     let response = service.post(texts(&[&"a".repeat(200)]).to_string()).await;
     let body = service.refused(response, 413, "body_too_large").await;
@@ -173,13 +179,17 @@ async fn limits_are_named() {
 
 #[tokio::test]
 async fn a_body_without_a_length_is_stopped_at_the_limit() {
-    let (double, _) = Double::new();
+    let (double, _) = double();
     let request = RequestLimits {
         max_body_bytes: 100,
         ..RequestLimits::default()
     };
-    let service = Service::with(double, request, EngineLimits::default()).await;
-    let address = service.url.strip_prefix("http://").unwrap().to_owned();
+    let settings = Settings {
+        request,
+        ..Settings::default()
+    };
+    let service = Service::with(double, settings).await;
+    let address = service.address();
     let answer = tokio::task::spawn_blocking(move || {
         use std::io::{Read, Write};
         let mut stream = std::net::TcpStream::connect(address).unwrap();
@@ -202,12 +212,7 @@ async fn a_body_without_a_length_is_stopped_at_the_limit() {
 async fn only_json_is_taken() {
     let service = Service::start().await;
     let body = texts(&["A text"]).to_string().into_bytes();
-    for media_type in [
-        None,
-        Some("text/plain"),
-        Some("application/x-ndjson"),
-        Some("json"),
-    ] {
+    for media_type in [None, Some("text/plain"), Some("json")] {
         let media_type = media_type.map(HeaderValue::from_static);
         let response = service
             .send(Method::POST, "/v1/classify", media_type, body.clone())
@@ -237,7 +242,12 @@ async fn an_unknown_model_is_named() {
 #[tokio::test]
 async fn unknown_paths_and_wrong_methods_are_problems_too() {
     let service = Service::start().await;
-    for path in ["/", "/v1", "/v1/classify/", "/docs/no-such-file.js"] {
+    for path in [
+        "/index.html",
+        "/v1",
+        "/v1/classify/",
+        "/docs/no-such-file.js",
+    ] {
         problem(service.get(path).await, 404, "not_found").await;
     }
     let response = service.get("/v1/classify").await;

@@ -4,19 +4,23 @@ use reqwest::StatusCode;
 use reqwest::header::RETRY_AFTER;
 use serde_json::Value;
 use stance::engine::EngineLimits;
-use stance::server::RequestLimits;
+use stance::server::ServedModel;
 use tokio::task::JoinHandle;
 
-use crate::support::{Control, Double, Service, problem, texts};
+use crate::support::{Control, Service, Settings, double, problem, texts};
 
 /// A service of so many places whose worker is held, and the request that holds it.
 async fn held(places: usize) -> (Service, Control, JoinHandle<Value>) {
-    let (double, control) = Double::new();
+    let (double, control) = double();
     let engine = EngineLimits {
         queue_documents: places,
         ..EngineLimits::default()
     };
-    let service = Service::with(double, RequestLimits::default(), engine).await;
+    let settings = Settings {
+        engine,
+        ..Settings::default()
+    };
+    let service = Service::with(double, settings).await;
     let request = service
         .client
         .post(format!("{}/v1/classify", service.url))
@@ -58,6 +62,44 @@ async fn health_never_waits_for_the_queue() {
     assert_eq!(service.get("/v1/models").await.status(), StatusCode::OK);
     drop(control);
     first.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_service_without_a_model_is_alive_but_not_ready() {
+    let service = Service::loading(Settings::default()).await;
+    assert_eq!(service.get("/health/live").await.status(), StatusCode::OK);
+    let response = service.get("/health/ready").await;
+    assert!(response.headers().contains_key(RETRY_AFTER));
+    problem(response, 503, "loading").await;
+    let response = service.post(texts(&["A text"]).to_string()).await;
+    service.refused(response, 503, "loading").await;
+    let (double, _control) = double();
+    let model = ServedModel::new("default", double);
+    service.state.install(vec![model]);
+    assert_eq!(service.get("/health/ready").await.status(), StatusCode::OK);
+    service.classify(texts(&["A text"])).await;
+}
+
+#[tokio::test]
+async fn a_request_says_how_long_it_waits() {
+    let (service, control, first) = held(2).await;
+    let ask = |milliseconds: &'static str| {
+        service
+            .client
+            .post(format!("{}/v1/classify", service.url))
+            .header("x-request-timeout-ms", milliseconds)
+            .json(&texts(&["too late"]))
+            .send()
+    };
+    // The encoder is held: an answer that waited for it would never come.
+    let response = ask("30").await.unwrap();
+    service.refused(response, 504, "deadline_exceeded").await;
+    for wrong in ["0", "-1", "soon", "1.5"] {
+        let response = ask(wrong).await.unwrap();
+        service.refused(response, 400, "invalid_header").await;
+    }
+    drop(control);
+    assert!(first.await.unwrap()["results"][0]["error"].is_null());
 }
 
 #[tokio::test]

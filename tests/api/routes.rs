@@ -34,8 +34,8 @@ async fn health_is_ok() {
 #[tokio::test]
 async fn the_model_is_listed_with_its_hash() {
     let service = Service::start().await;
-    let expected =
-        json!({"name": "double", "version": "0.1.0", "sha256": "ab".repeat(32), "default": true});
+    let expected = json!({"id": "default", "name": "double", "version": "0.1.0", "sha256": "ab".repeat(32),
+               "default": true});
     assert_eq!(
         json(&service, "/v1/models").await,
         json!({"models": [expected]})
@@ -138,9 +138,14 @@ async fn the_description_is_openapi_3_1_and_lists_every_route() {
         [
             "/health/live",
             "/health/ready",
+            "/info",
             "/v1/actors",
             "/v1/classify",
-            "/v1/models"
+            "/v1/embed",
+            "/v1/embeddings",
+            "/v1/models",
+            "/v1/stance",
+            "/v1/topics"
         ]
     );
     assert_eq!(
@@ -201,4 +206,23 @@ async fn the_page_at_docs_asks_nobody_else() {
         .unwrap();
     assert!(start.contains("/openapi.json"), "{start}");
     assert!(start.contains("\"validatorUrl\": \"none\""), "{start}");
+}
+
+#[tokio::test]
+async fn the_playground_brings_everything_along() {
+    let service = Service::start().await;
+    let page = service.get("/").await;
+    assert_eq!(page.headers()[CONTENT_TYPE], "text/html; charset=utf-8");
+    let page = page.text().await.unwrap();
+    let files = page
+        .split(['"'])
+        .filter(|part| part.starts_with("/assets/"));
+    let mut seen = 0;
+    for file in files {
+        assert_eq!(service.get(file).await.status(), StatusCode::OK, "{file}");
+        seen += 1;
+    }
+    assert_eq!(seen, 2);
+    let samples = json(&service, "/assets/samples.json").await;
+    assert!(samples.as_array().unwrap().len() >= 8);
 }

@@ -1,87 +1,27 @@
 //! A running service on a free port, over a classifier that does what the text says.
 
-use std::sync::{Arc, Mutex, mpsc};
+use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::header::{CONTENT_TYPE, HeaderValue};
 use reqwest::{Client, Method, Response, StatusCode};
 use serde_json::{Value, json};
-use stance::actors::Registry;
 use stance::document::{Document, OffsetUnit, Options};
-use stance::engine::{Classifier, EngineLimits};
+use stance::engine::{EngineLimits, Model};
 use stance::prediction::{
-    ActorRef, ActorStance, DocumentError, Evidence, LanguageGuess, MentionSpan, ModelInfo,
-    Prediction, SCHEMA_VERSION, Stance, StanceProbabilities, TopicScore, Warning,
+    ActorRef, ActorStance, Evidence, LanguageGuess, MentionSpan, ModelInfo, Prediction,
+    SCHEMA_VERSION, Stance, StanceProbabilities, TopicScore, Warning,
 };
-use stance::server::{AppState, RequestLimits, ServedModel, serve};
+use stance::server::{AppState, ConnectionLimits, Page, RequestLimits, ServedModel, Serving};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-/// `wait` waits for the test, `panic` panics, an empty text is refused, anything else is judged.
-pub struct Double {
-    entered: mpsc::Sender<()>,
-    gate: Mutex<mpsc::Receiver<()>>,
-}
+pub use crate::double::{Control, Double};
 
-/// The test's end of a [`Double`].
-pub struct Control {
-    /// Tells that the classifier has started to wait.
-    pub entered: mpsc::Receiver<()>,
-    /// Lets it go on when dropped.
-    _permission: mpsc::Sender<()>,
-}
-
-impl Double {
-    pub fn new() -> (Arc<Self>, Control) {
-        let (enter, entered) = mpsc::channel();
-        let (permission, gate) = mpsc::channel();
-        let double = Self {
-            entered: enter,
-            gate: Mutex::new(gate),
-        };
-        (
-            Arc::new(double),
-            Control {
-                entered,
-                _permission: permission,
-            },
-        )
-    }
-}
-
-impl Classifier for Double {
-    fn classify(
-        &self,
-        documents: &[Document],
-        options: &Options,
-    ) -> Vec<Result<Prediction, DocumentError>> {
-        documents
-            .iter()
-            .map(|document| match document.text.as_str() {
-                "" => Err(DocumentError::new("empty_text", "field `text` is empty")),
-                "panic" => panic!("asked to panic"),
-                "wait" => {
-                    let _ = self.entered.send(());
-                    let _ = self.gate.lock().unwrap().recv();
-                    Ok(prediction(document, options))
-                }
-                _ => Ok(prediction(document, options)),
-            })
-            .collect()
-    }
-
-    fn info(&self) -> ModelInfo {
-        ModelInfo {
-            name: "double".into(),
-            version: "0.1.0".into(),
-            sha256: "ab".repeat(32),
-        }
-    }
-
-    fn registry(&self) -> &Registry {
-        Registry::embedded()
-    }
+/// The tiny model under control.
+pub fn double() -> (Arc<Double>, Control) {
+    Double::new(crate::double::predictor(crate::model::tiny))
 }
 
 /// Hand-built: every field of the schema has a value.
@@ -90,6 +30,7 @@ pub fn prediction(document: &Document, options: &Options) -> Prediction {
     Prediction {
         schema_version: SCHEMA_VERSION.to_owned(),
         id: document.id.clone(),
+        text: None,
         language: LanguageGuess {
             code: "en".into(),
             confidence: 0.75,
@@ -122,6 +63,7 @@ pub fn prediction(document: &Document, options: &Options) -> Prediction {
                 stance: Stance::Against,
                 probability: 0.625,
             }],
+            sentences: None,
         }],
         offset_unit: match options.offset_unit {
             OffsetUnit::Byte => OffsetUnit::Byte,
@@ -149,27 +91,48 @@ pub struct Service {
     server: JoinHandle<std::io::Result<()>>,
 }
 
+/// What a service is started with.
+#[derive(Default)]
+pub struct Settings {
+    pub request: RequestLimits,
+    pub engine: EngineLimits,
+    pub connections: ConnectionLimits,
+    pub page: Page,
+}
+
 impl Service {
-    /// With a classifier that never waits.
+    /// With a model that never waits.
     pub async fn start() -> Self {
-        let (double, _) = Double::new();
-        Self::with(double, RequestLimits::default(), EngineLimits::default()).await
+        let (double, _) = double();
+        Self::with(double, Settings::default()).await
     }
 
-    pub async fn with(
-        classifier: Arc<dyn Classifier>,
-        request: RequestLimits,
-        engine: EngineLimits,
-    ) -> Self {
-        let state = AppState::new(ServedModel::start(classifier, engine).unwrap(), request);
+    pub async fn with(model: Arc<dyn Model>, settings: Settings) -> Self {
+        let service = Self::loading(settings).await;
+        service
+            .state
+            .install(vec![ServedModel::new("default", model)]);
+        service
+    }
+
+    /// Without a model.
+    pub async fn loading(settings: Settings) -> Self {
+        let state = AppState::loading(settings.request, settings.engine).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let (stop, stopped) = oneshot::channel();
         let until = async move {
             let _ = stopped.await;
         };
-        let grace = Duration::from_hours(1);
-        let server = tokio::spawn(serve(listener, state.clone(), until, grace));
+        let serving = Serving {
+            listener,
+            state: state.clone(),
+            page: settings.page,
+            connections: settings.connections,
+            tls: None,
+            grace: Duration::from_hours(1),
+        };
+        let server = tokio::spawn(serving.until(until));
         Self {
             url,
             client: Client::new(),
@@ -177,6 +140,11 @@ impl Service {
             stop: Some(stop),
             server,
         }
+    }
+
+    /// Where it listens, without the scheme.
+    pub fn address(&self) -> String {
+        self.url.strip_prefix("http://").unwrap().to_owned()
     }
 
     /// As SIGTERM does.
@@ -198,14 +166,20 @@ impl Service {
     }
 
     pub async fn post(&self, body: impl Into<String>) -> Response {
+        self.post_to("/v1/classify", body).await
+    }
+
+    pub async fn post_to(&self, path: &str, body: impl Into<String>) -> Response {
         let json = HeaderValue::from_static("application/json");
-        self.send(
-            Method::POST,
-            "/v1/classify",
-            Some(json),
-            body.into().into_bytes(),
-        )
-        .await
+        self.send(Method::POST, path, Some(json), body.into().into_bytes())
+            .await
+    }
+
+    /// What a path answers to a JSON body, which it must accept.
+    pub async fn ask(&self, path: &str, body: Value) -> Value {
+        let response = self.post_to(path, body.to_string()).await;
+        assert_eq!(response.status(), StatusCode::OK);
+        response.json().await.unwrap()
     }
 
     pub async fn send(
@@ -227,9 +201,7 @@ impl Service {
 
     /// Classifies and returns the whole answer.
     pub async fn classify(&self, body: Value) -> Value {
-        let response = self.post(body.to_string()).await;
-        assert_eq!(response.status(), StatusCode::OK);
-        response.json().await.unwrap()
+        self.ask("/v1/classify", body).await
     }
 
     /// The body of an error of `POST /v1/classify`, whose status must be a documented one.
