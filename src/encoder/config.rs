@@ -1,8 +1,11 @@
 //! The encoder's shape, read from Hugging Face `config.json`.
 //!
-//! Field names, defaults and meaning follow `BertConfig` and `XLMRobertaConfig` of Hugging Face
-//! transformers 4.x. What this crate does not compute (relative positions, decoders) is refused
-//! here, so that a model is never run as something it is not.
+//! Field names, defaults and meaning follow the configuration classes of Hugging Face
+//! transformers 4.57 and, for `ModernBERT`, 5. What this crate does not compute (decoders, other
+//! kinds of positions) is refused here, so that a model is never run as something it is not.
+
+mod json;
+mod raw;
 
 use serde::{Deserialize, Serialize};
 
@@ -15,24 +18,43 @@ pub enum Architecture {
     /// BERT: learned absolute positions from 0.
     #[serde(rename = "bert")]
     Bert,
+    /// `DistilBERT`: BERT without token types, its tensors under other names.
+    #[serde(rename = "distilbert")]
+    DistilBert,
     /// `RoBERTa`: BERT's layers with positions from `pad_token_id + 1`.
     #[serde(rename = "roberta")]
     Roberta,
     /// XLM-`RoBERTa`: the same network as `RoBERTa` with another vocabulary.
     #[serde(rename = "xlm-roberta")]
     XlmRoberta,
+    /// `DeBERTa` v2 and v3, `mDeBERTa`: attention to contents and to distances.
+    #[serde(rename = "deberta-v2")]
+    DebertaV2,
+    /// `ModernBERT`, `mmBERT`: rotary positions, and most layers look at their surroundings only.
+    #[serde(rename = "modernbert")]
+    ModernBert,
 }
 
 impl Architecture {
     /// Every family that can be loaded.
-    pub const ALL: [Self; 3] = [Self::Bert, Self::Roberta, Self::XlmRoberta];
+    pub const ALL: [Self; 6] = [
+        Self::Bert,
+        Self::DistilBert,
+        Self::Roberta,
+        Self::XlmRoberta,
+        Self::DebertaV2,
+        Self::ModernBert,
+    ];
 
     /// The `model_type` of `config.json`.
     pub fn model_type(self) -> &'static str {
         match self {
             Self::Bert => "bert",
+            Self::DistilBert => "distilbert",
             Self::Roberta => "roberta",
             Self::XlmRoberta => "xlm-roberta",
+            Self::DebertaV2 => "deberta-v2",
+            Self::ModernBert => "modernbert",
         }
     }
 
@@ -42,7 +64,10 @@ impl Architecture {
     pub fn weight_prefix(self) -> &'static str {
         match self {
             Self::Bert => "bert",
+            Self::DistilBert => "distilbert",
             Self::Roberta | Self::XlmRoberta => "roberta",
+            Self::DebertaV2 => "deberta",
+            Self::ModernBert => "model",
         }
     }
 
@@ -85,6 +110,78 @@ impl Activation {
     }
 }
 
+/// What only `DeBERTa` has. Names as in `DebertaV2Config`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DebertaConfig {
+    /// Attention to distances; `None` without (`relative_attention`).
+    pub distances: Option<DistanceConfig>,
+    /// Contents ask for distances (`c2p` in `pos_att_type`).
+    pub content_to_position: bool,
+    /// Distances ask for contents (`p2c` in `pos_att_type`).
+    pub position_to_content: bool,
+    /// Learned absolute positions are added to the words.
+    pub position_biased_input: bool,
+    /// Width of the word embeddings, before they are projected to `hidden_size`.
+    pub embedding_size: usize,
+    /// A convolution of this many tokens beside the first layer, and its activation.
+    pub convolution: Option<(usize, Activation)>,
+}
+
+/// How `DeBERTa` numbers distances between tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DistanceConfig {
+    /// Distances up to half of this have a number each, farther ones share by the logarithm;
+    /// `None`: each has its own up to `max_relative_positions`.
+    pub position_buckets: Option<usize>,
+    /// The largest distance that is told from larger ones.
+    pub max_relative_positions: usize,
+    /// Distances are projected by the layers' query and key projections, not by their own.
+    pub share_att_key: bool,
+    /// The embeddings of distances are normalised (`norm_rel_ebd`).
+    pub layer_norm: bool,
+}
+
+impl DistanceConfig {
+    /// Distances to either side that have an embedding; the table has twice as many rows.
+    pub fn span(&self) -> usize {
+        self.position_buckets.unwrap_or(self.max_relative_positions)
+    }
+}
+
+/// What only `ModernBERT` has. Names as in `ModernBertConfig`.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct ModernBertConfig {
+    /// For every layer whether it looks at its surroundings only.
+    pub local_layers: Vec<bool>,
+    /// Width of these surroundings: half of it to either side, the token itself beside.
+    pub local_attention: usize,
+    /// Base of the rotary frequencies in layers that look everywhere.
+    pub global_rope_theta: f64,
+    /// Base of the rotary frequencies in local layers.
+    pub local_rope_theta: f64,
+    /// Attention projections have a bias.
+    pub attention_bias: bool,
+    /// Feed-forward layers have a bias.
+    pub mlp_bias: bool,
+    /// Layer normalisations have a bias.
+    pub norm_bias: bool,
+}
+
+/// What only some families have.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Family {
+    /// BERT, `DistilBERT`, `RoBERTa` and XLM-R: nothing more.
+    Bert,
+    /// `DeBERTa`.
+    Deberta(DebertaConfig),
+    /// `ModernBERT`.
+    ModernBert(ModernBertConfig),
+}
+
 /// The shape of an encoder.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
@@ -101,9 +198,11 @@ pub struct EncoderConfig {
     pub num_attention_heads: usize,
     /// Width of the feed-forward layer.
     pub intermediate_size: usize,
-    /// Rows of the position embedding table. See [`EncoderConfig::max_tokens`].
+    /// Rows of the position embedding table, where there is one. See
+    /// [`EncoderConfig::max_tokens`].
     pub max_position_embeddings: usize,
-    /// Rows of the token type table; only row 0 is used.
+    /// Rows of the token type table; only row 0 is used. `DistilBERT` has none and counts as one
+    /// row of zeros; `DeBERTa` may have none, `ModernBERT` never has one.
     pub type_vocab_size: usize,
     /// The ε of layer normalisation.
     pub layer_norm_eps: f64,
@@ -111,78 +210,11 @@ pub struct EncoderConfig {
     pub pad_token_id: u32,
     /// The feed-forward activation.
     pub activation: Activation,
-}
-
-/// `config.json` as it stands; [`EncoderConfig::from_json`] checks it.
-#[derive(Deserialize)]
-struct RawConfig {
-    model_type: Option<String>,
-    vocab_size: Option<usize>,
-    hidden_size: Option<usize>,
-    num_hidden_layers: Option<usize>,
-    num_attention_heads: Option<usize>,
-    intermediate_size: Option<usize>,
-    max_position_embeddings: Option<usize>,
-    type_vocab_size: Option<usize>,
-    layer_norm_eps: Option<f64>,
-    pad_token_id: Option<u32>,
-    hidden_act: Option<String>,
-    position_embedding_type: Option<String>,
-    is_decoder: Option<bool>,
+    /// What only this family has.
+    pub family: Family,
 }
 
 impl EncoderConfig {
-    /// Reads and checks the bytes of a `config.json`.
-    ///
-    /// # Errors
-    /// [`EncoderError::InvalidConfig`] naming the first field that is absent, of the wrong type,
-    /// out of range, or of a kind that this crate does not compute.
-    pub fn from_json(bytes: &[u8]) -> Result<Self, EncoderError> {
-        let raw: RawConfig = serde_json::from_slice(bytes)
-            .map_err(|error| invalid("config.json", error.to_string()))?;
-        let model_type = required("model_type", raw.model_type)?;
-        let Some(architecture) = Architecture::parse(&model_type) else {
-            let known = Architecture::ALL.map(Architecture::model_type).join(", ");
-            return Err(invalid(
-                "model_type",
-                format!("`{model_type}` is not supported, only {known}"),
-            ));
-        };
-        let hidden_act = raw.hidden_act.unwrap_or_else(|| "gelu".to_owned());
-        let Some(activation) = Activation::parse(&hidden_act) else {
-            let message = format!("`{hidden_act}` is not supported, only gelu, gelu_new and relu");
-            return Err(invalid("hidden_act", message));
-        };
-        if let Some(kind) = raw.position_embedding_type
-            && kind != "absolute"
-        {
-            let message = format!("`{kind}` is not supported, only absolute");
-            return Err(invalid("position_embedding_type", message));
-        }
-        if raw.is_decoder == Some(true) {
-            return Err(invalid("is_decoder", "a decoder is no encoder".to_owned()));
-        }
-        let default_pad = u32::from(architecture != Architecture::Bert);
-        let config = Self {
-            architecture,
-            vocab_size: required("vocab_size", raw.vocab_size)?,
-            hidden_size: required("hidden_size", raw.hidden_size)?,
-            num_hidden_layers: required("num_hidden_layers", raw.num_hidden_layers)?,
-            num_attention_heads: required("num_attention_heads", raw.num_attention_heads)?,
-            intermediate_size: required("intermediate_size", raw.intermediate_size)?,
-            max_position_embeddings: required(
-                "max_position_embeddings",
-                raw.max_position_embeddings,
-            )?,
-            type_vocab_size: raw.type_vocab_size.unwrap_or(2),
-            layer_norm_eps: raw.layer_norm_eps.unwrap_or(1e-12),
-            pad_token_id: raw.pad_token_id.unwrap_or(default_pad),
-            activation,
-        };
-        config.validate()?;
-        Ok(config)
-    }
-
     /// The configuration of a BERT encoder with the defaults of `BertConfig` and the given shape.
     ///
     /// # Errors
@@ -207,6 +239,7 @@ impl EncoderConfig {
             layer_norm_eps: 1e-12,
             pad_token_id: 0,
             activation: Activation::Gelu,
+            family: Family::Bert,
         };
         config.validate()?;
         Ok(config)
@@ -217,6 +250,11 @@ impl EncoderConfig {
     /// # Errors
     /// [`EncoderError::InvalidConfig`] naming the first field that does not fit.
     pub fn validate(&self) -> Result<(), EncoderError> {
+        let types = match self.family {
+            Family::Bert => self.type_vocab_size,
+            // Zero means that there is no table.
+            Family::Deberta(_) | Family::ModernBert(_) => self.type_vocab_size.max(1),
+        };
         for (field, value) in [
             ("vocab_size", self.vocab_size),
             ("hidden_size", self.hidden_size),
@@ -224,7 +262,7 @@ impl EncoderConfig {
             ("num_attention_heads", self.num_attention_heads),
             ("intermediate_size", self.intermediate_size),
             ("max_position_embeddings", self.max_position_embeddings),
-            ("type_vocab_size", self.type_vocab_size),
+            ("type_vocab_size", types),
         ] {
             if value == 0 {
                 return Err(invalid(field, "must be at least 1".to_owned()));
@@ -259,7 +297,11 @@ impl EncoderConfig {
             );
             return Err(invalid("max_position_embeddings", message));
         }
-        Ok(())
+        match &self.family {
+            Family::Bert => Ok(()),
+            Family::Deberta(deberta) => deberta.validate(),
+            Family::ModernBert(modern) => modern.validate(self),
+        }
     }
 
     /// Position id of a sequence's first token: 0 in BERT, `pad_token_id + 1` in `RoBERTa`.
@@ -268,8 +310,11 @@ impl EncoderConfig {
     /// in the dtype of the weights goes wrong from position 255 on in bf16.
     pub fn position_offset(&self) -> u32 {
         match self.architecture {
-            Architecture::Bert => 0,
             Architecture::Roberta | Architecture::XlmRoberta => self.pad_token_id + 1,
+            Architecture::Bert
+            | Architecture::DistilBert
+            | Architecture::DebertaV2
+            | Architecture::ModernBert => 0,
         }
     }
 
@@ -283,34 +328,65 @@ impl EncoderConfig {
     pub fn head_size(&self) -> usize {
         self.hidden_size / self.num_attention_heads
     }
+}
 
-    /// The configuration as a `config.json` that transformers reads too.
-    pub fn to_json(&self) -> serde_json::Value {
-        let class = match self.architecture {
-            Architecture::Bert => "BertModel",
-            Architecture::Roberta => "RobertaModel",
-            Architecture::XlmRoberta => "XLMRobertaModel",
+impl DebertaConfig {
+    fn validate(&self) -> Result<(), EncoderError> {
+        if self.embedding_size == 0 {
+            return Err(invalid("embedding_size", "must be at least 1".to_owned()));
+        }
+        if let Some((kernel, _)) = self.convolution
+            && kernel % 2 == 0
+        {
+            let message = format!("{kernel} is even, and would change the number of tokens");
+            return Err(invalid("conv_kernel_size", message));
+        }
+        let Some(distances) = &self.distances else {
+            return Ok(());
         };
-        serde_json::json!({
-            "architectures": [class],
-            "model_type": self.architecture.model_type(),
-            "vocab_size": self.vocab_size,
-            "hidden_size": self.hidden_size,
-            "num_hidden_layers": self.num_hidden_layers,
-            "num_attention_heads": self.num_attention_heads,
-            "intermediate_size": self.intermediate_size,
-            "max_position_embeddings": self.max_position_embeddings,
-            "type_vocab_size": self.type_vocab_size,
-            "layer_norm_eps": self.layer_norm_eps,
-            "pad_token_id": self.pad_token_id,
-            "hidden_act": self.activation.hidden_act(),
-            "position_embedding_type": "absolute",
-        })
+        if distances.max_relative_positions < 2 {
+            let message = format!("{} is too few", distances.max_relative_positions);
+            return Err(invalid("max_relative_positions", message));
+        }
+        match distances.position_buckets {
+            // The logarithm needs a middle, and something beyond it.
+            Some(buckets)
+                if buckets < 4
+                    || buckets / 2 >= distances.max_relative_positions - 1
+                    || u32::try_from(buckets).is_err() =>
+            {
+                let message = format!(
+                    "{buckets} do not divide {} distances",
+                    distances.max_relative_positions
+                );
+                Err(invalid("position_buckets", message))
+            }
+            _ => Ok(()),
+        }
     }
 }
 
-fn required<T>(field: &'static str, value: Option<T>) -> Result<T, EncoderError> {
-    value.ok_or_else(|| invalid(field, "is missing".to_owned()))
+impl ModernBertConfig {
+    fn validate(&self, config: &EncoderConfig) -> Result<(), EncoderError> {
+        if self.local_layers.len() != config.num_hidden_layers {
+            let (kinds, layers) = (self.local_layers.len(), config.num_hidden_layers);
+            let message = format!("{kinds} kinds for {layers} layers");
+            return Err(invalid("layer_types", message));
+        }
+        if !config.head_size().is_multiple_of(2) {
+            let message = format!("heads of {} cannot be rotated", config.head_size());
+            return Err(invalid("num_attention_heads", message));
+        }
+        for (field, theta) in [
+            ("global_rope_theta", self.global_rope_theta),
+            ("local_rope_theta", self.local_rope_theta),
+        ] {
+            if !(theta.is_finite() && theta > 0.0) {
+                return Err(invalid(field, format!("{theta} is not a positive number")));
+            }
+        }
+        Ok(())
+    }
 }
 
 fn invalid(field: &'static str, message: String) -> EncoderError {
@@ -318,75 +394,4 @@ fn invalid(field: &'static str, message: String) -> EncoderError {
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::{Value, json};
-
-    use super::*;
-    use crate::error::ErrorCode;
-
-    fn minilm() -> Value {
-        json!({
-            "architectures": ["BertModel"], "attention_probs_dropout_prob": 0.1,
-            "model_type": "bert", "vocab_size": 30522, "hidden_size": 384,
-            "num_hidden_layers": 6, "num_attention_heads": 12, "intermediate_size": 1536,
-            "max_position_embeddings": 512, "type_vocab_size": 2, "layer_norm_eps": 1e-12,
-            "pad_token_id": 0, "hidden_act": "gelu", "position_embedding_type": "absolute"
-        })
-    }
-
-    fn parse(value: &Value) -> Result<EncoderConfig, EncoderError> {
-        EncoderConfig::from_json(value.to_string().as_bytes())
-    }
-
-    fn refused(field: &str, value: Value) -> String {
-        let mut config = minilm();
-        config[field] = value;
-        let error = parse(&config).expect_err(field);
-        assert_eq!(error.code(), "invalid_config");
-        let message = error.to_string();
-        assert!(message.contains(field), "{message} does not name {field}");
-        message
-    }
-
-    #[test]
-    fn reads_bert_and_its_round_trip() {
-        let config = parse(&minilm()).expect("valid");
-        assert_eq!(config.architecture, Architecture::Bert);
-        assert_eq!((config.position_offset(), config.max_tokens()), (0, 512));
-        assert_eq!(config.head_size(), 32);
-        assert_eq!(parse(&config.to_json()).expect("own JSON"), config);
-    }
-
-    #[test]
-    fn roberta_positions_start_after_the_padding_id() {
-        let mut raw = minilm();
-        raw["model_type"] = json!("xlm-roberta");
-        raw["max_position_embeddings"] = json!(514);
-        raw["pad_token_id"] = json!(1);
-        let config = parse(&raw).expect("valid");
-        assert_eq!((config.position_offset(), config.max_tokens()), (2, 512));
-        raw.as_object_mut().expect("object").remove("pad_token_id");
-        assert_eq!(parse(&raw).expect("default").pad_token_id, 1);
-    }
-
-    #[test]
-    fn refuses_what_does_not_fit() {
-        assert!(refused("num_attention_heads", json!(7)).contains("384"));
-        refused("hidden_size", json!(0));
-        refused("pad_token_id", json!(30522));
-        refused("layer_norm_eps", json!(0.0));
-        refused("hidden_act", json!("swish"));
-        refused("position_embedding_type", json!("relative_key"));
-        refused("is_decoder", json!(true));
-        assert!(refused("model_type", json!("gpt2")).contains("xlm-roberta"));
-        refused("vocab_size", Value::Null);
-    }
-
-    #[test]
-    fn refuses_what_is_no_json_object() {
-        for bytes in [&b""[..], b"[]", b"{\"hidden_size\": -1}", b"\xff"] {
-            let error = EncoderConfig::from_json(bytes).expect_err("refused");
-            assert_eq!(error.code(), "invalid_config");
-        }
-    }
-}
+mod tests;

@@ -30,6 +30,25 @@ pub enum EncoderError {
         /// What was found and what is expected.
         message: String,
     },
+    /// A file that says how an embedding model makes its vectors cannot be followed.
+    #[error("{file}: {message}")]
+    InvalidEmbedding {
+        /// The file's name inside the model.
+        file: String,
+        /// What was found and what is expected.
+        message: String,
+    },
+    /// The weights are there as Python pickles only, and nobody allowed those.
+    #[error(
+        "the model at {location} has its weights in `{file}` alone, a Python pickle; prefer a \
+         model with safetensors, or allow pickles"
+    )]
+    PickleRefused {
+        /// The pickle.
+        file: String,
+        /// The folder, hub id or other place of the model.
+        location: String,
+    },
     /// `tokenizer.json` cannot be read or lacks what the encoder needs.
     #[error("tokenizer.json: {message}")]
     InvalidTokenizer {
@@ -185,7 +204,8 @@ impl ErrorCode for EncoderError {
         match self {
             Self::MissingFile { .. } => "missing_file",
             Self::Io { .. } => "io",
-            Self::InvalidConfig { .. } => "invalid_config",
+            Self::InvalidConfig { .. } | Self::InvalidEmbedding { .. } => "invalid_config",
+            Self::PickleRefused { .. } => "pickle_refused",
             Self::InvalidTokenizer { .. } => "invalid_tokenizer",
             Self::TokenizerMismatch { .. } => "tokenizer_mismatch",
             Self::CorruptWeights { .. } => "corrupt_weights",

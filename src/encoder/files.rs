@@ -23,6 +23,12 @@ pub trait ModelFiles {
     /// Where the files are, for messages.
     fn location(&self) -> String;
 
+    /// The file's path, for readers that need one; `None` when it is in no folder.
+    fn path(&self, name: &str) -> Option<PathBuf> {
+        let _ = name;
+        None
+    }
+
     /// The whole file `name`; `None` when the model has no such file.
     ///
     /// # Errors
@@ -84,6 +90,10 @@ impl ModelFiles for Folder {
 
     fn location(&self) -> String {
         self.0.display().to_string()
+    }
+
+    fn path(&self, name: &str) -> Option<PathBuf> {
+        is_plain_name(name).then(|| self.0.join(name))
     }
 }
 

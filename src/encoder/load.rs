@@ -11,17 +11,37 @@ use super::config::{Architecture, EncoderConfig};
 use super::cpu::Precision;
 use super::cpu::simd::Level;
 use super::dtype::{self, Dtype, DtypeChoice};
+use super::deberta::Deberta;
 use super::error::EncoderError;
 use super::files::ModelFiles;
+use super::layout;
+use super::modernbert::ModernBert;
 use super::tokenizer::TextTokenizer;
 use super::weights::WeightsReader;
+
+pub use super::layout::expected_tensors;
 
 /// Name of the configuration file.
 pub const CONFIG_FILE: &str = "config.json";
 /// Name of the tokenizer file.
 pub const TOKENIZER_FILE: &str = "tokenizer.json";
 
-const WORD_EMBEDDINGS: &str = "embeddings.word_embeddings.weight";
+/// What loading may do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LoadOptions {
+    /// Read `pytorch_model.bin` where there are no safetensors, with a warning in the log.
+    pub allow_pickle: bool,
+}
+
+impl LoadOptions {
+    /// The same with or without pickles.
+    #[must_use]
+    pub fn allow_pickle(mut self, allow: bool) -> Self {
+        self.allow_pickle = allow;
+        self
+    }
+}
 
 /// The parts of an encoder, checked against each other.
 pub struct EncoderParts {
@@ -29,8 +49,8 @@ pub struct EncoderParts {
     pub config: EncoderConfig,
     /// The tokenizer; every id it makes has an embedding row.
     pub tokenizer: TextTokenizer,
-    /// The tensors that the configuration implies, f32, by their names without a `bert.` or
-    /// `roberta.` prefix; see [`expected_tensors`].
+    /// The tensors that the configuration implies, f32, by their names without a prefix such as
+    /// `bert.` or `roberta.`; see [`expected_tensors`].
     pub weights: VarBuilder<'static>,
 }
 
@@ -41,10 +61,22 @@ impl EncoderParts {
     /// [`EncoderError`]: `missing_file`, `invalid_config`, `invalid_tokenizer`,
     /// `tokenizer_mismatch`, `corrupt_weights`, `wrong_tensor_shape`, `io`.
     pub fn load(files: &dyn ModelFiles, device: &Device) -> Result<Self, EncoderError> {
+        Self::load_with(files, device, &LoadOptions::default())
+    }
+
+    /// The same with options.
+    ///
+    /// # Errors
+    /// As [`EncoderParts::load`], and [`EncoderError::PickleRefused`].
+    pub fn load_with(
+        files: &dyn ModelFiles,
+        device: &Device,
+        options: &LoadOptions,
+    ) -> Result<Self, EncoderError> {
         let config = EncoderConfig::from_json(&files.require(CONFIG_FILE)?)?;
         let tokenizer = TextTokenizer::from_bytes(&files.require(TOKENIZER_FILE)?)?;
         tokenizer.check_embedding_rows(config.vocab_size)?;
-        let weights = load_weights(files, &config, device)?;
+        let weights = load_weights(files, &config, device, options)?;
         Ok(Self {
             config,
             tokenizer,
@@ -58,8 +90,13 @@ impl EncoderParts {
     /// [`EncoderError::Compute`] when the device has no room for the weights.
     pub fn encoder(&self) -> Result<Box<dyn Encoder>, EncoderError> {
         match self.config.architecture {
-            Architecture::Bert | Architecture::Roberta | Architecture::XlmRoberta => {
-                Ok(Box::new(Bert::load(&self.weights, &self.config)?))
+            Architecture::Bert
+            | Architecture::DistilBert
+            | Architecture::Roberta
+            | Architecture::XlmRoberta => Ok(Box::new(Bert::load(&self.weights, &self.config)?)),
+            Architecture::DebertaV2 => Ok(Box::new(Deberta::load(&self.weights, &self.config)?)),
+            Architecture::ModernBert => {
+                Ok(Box::new(ModernBert::load(&self.weights, &self.config)?))
             }
         }
     }
@@ -133,13 +170,18 @@ pub fn load_weights(
     files: &dyn ModelFiles,
     config: &EncoderConfig,
     device: &Device,
+    options: &LoadOptions,
 ) -> Result<VarBuilder<'static>, EncoderError> {
-    let mut reader = WeightsReader::open(files)?;
+    let mut reader = WeightsReader::open_in(files, "", options)?;
     let prefix = find_prefix(&reader, config.architecture);
     let mut tensors = HashMap::new();
     for (name, shape) in expected_tensors(config) {
-        let stored = stored_name(&reader, &prefix, &name);
-        let tensor = reader.read(&stored, Some(&shape), device)?;
+        let tensor = if layout::is_absent(config.architecture, &name) {
+            Tensor::zeros(shape, DType::F32, device)?
+        } else {
+            let stored = stored_name(&reader, config.architecture, &prefix, &name);
+            reader.read(&stored, Some(&shape), device)?
+        };
         tensors.insert(name, tensor);
     }
     Ok(VarBuilder::from_tensors(tensors, DType::F32, device))
@@ -157,77 +199,31 @@ pub fn load_tensors(
     WeightsReader::open_file(files, name)?.read_all(device)
 }
 
-/// Names and shapes of an encoder's tensors, as Hugging Face transformers names them in a bare
-/// `BertModel`, `RobertaModel` or `XLMRobertaModel`. Linear weights are `[out, in]`.
-pub fn expected_tensors(config: &EncoderConfig) -> Vec<(String, Vec<usize>)> {
-    let hidden = config.hidden_size;
-    let wide = config.intermediate_size;
-    let mut tensors = vec![
-        (WORD_EMBEDDINGS.to_owned(), vec![config.vocab_size, hidden]),
-        (
-            "embeddings.position_embeddings.weight".to_owned(),
-            vec![config.max_position_embeddings, hidden],
-        ),
-        (
-            "embeddings.token_type_embeddings.weight".to_owned(),
-            vec![config.type_vocab_size, hidden],
-        ),
-        ("embeddings.LayerNorm.weight".to_owned(), vec![hidden]),
-        ("embeddings.LayerNorm.bias".to_owned(), vec![hidden]),
-    ];
-    for layer in 0..config.num_hidden_layers {
-        let mut linear = |name: &str, rows: usize, columns: usize| {
-            let name = format!("encoder.layer.{layer}.{name}");
-            tensors.push((format!("{name}.weight"), vec![rows, columns]));
-            tensors.push((format!("{name}.bias"), vec![rows]));
-        };
-        linear("attention.self.query", hidden, hidden);
-        linear("attention.self.key", hidden, hidden);
-        linear("attention.self.value", hidden, hidden);
-        linear("attention.output.dense", hidden, hidden);
-        linear("intermediate.dense", wide, hidden);
-        linear("output.dense", hidden, wide);
-        for norm in ["attention.output.LayerNorm", "output.LayerNorm"] {
-            for part in ["weight", "bias"] {
-                tensors.push((format!("encoder.layer.{layer}.{norm}.{part}"), vec![hidden]));
-            }
-        }
-    }
-    tensors
-}
-
-/// The prefix of the encoder's tensors: none in a bare encoder, `bert.` or `roberta.` under a
-/// task head. Without any word embeddings it is empty, and reading reports the missing tensor.
+/// The prefix of the encoder's tensors: none in a bare encoder, `bert.`, `roberta.` and so on
+/// under a task head. Without any word embeddings it is empty, and reading reports the missing tensor.
 fn find_prefix(reader: &WeightsReader<'_>, architecture: Architecture) -> String {
+    let words = layout::word_embeddings(architecture);
     [String::new(), format!("{}.", architecture.weight_prefix())]
         .into_iter()
-        .find(|prefix| {
-            reader
-                .shape(&format!("{prefix}{WORD_EMBEDDINGS}"))
-                .is_some()
-        })
+        .find(|prefix| reader.shape(&format!("{prefix}{words}")).is_some())
         .unwrap_or_default()
 }
 
-/// A tensor's name in the file. Checkpoints converted from TensorFlow, `bert-base-uncased` among
-/// them, call the weight and bias of layer normalisation `gamma` and `beta`.
-fn stored_name(reader: &WeightsReader<'_>, prefix: &str, name: &str) -> String {
+/// A tensor's name in the file.
+fn stored_name(
+    reader: &WeightsReader<'_>,
+    architecture: Architecture,
+    prefix: &str,
+    name: &str,
+) -> String {
     let stored = format!("{prefix}{name}");
     if reader.shape(&stored).is_some() {
         return stored;
     }
-    let legacy = if let Some(norm) = stored.strip_suffix("LayerNorm.weight") {
-        format!("{norm}LayerNorm.gamma")
-    } else if let Some(norm) = stored.strip_suffix("LayerNorm.bias") {
-        format!("{norm}LayerNorm.beta")
-    } else {
-        return stored;
-    };
-    if reader.shape(&legacy).is_some() {
-        legacy
-    } else {
-        stored
-    }
+    layout::other_name(architecture, name)
+        .map(|other| format!("{prefix}{other}"))
+        .filter(|other| reader.shape(other).is_some())
+        .unwrap_or(stored)
 }
 
 #[cfg(test)]
@@ -256,7 +252,12 @@ mod tests {
     fn load(tensors: &HashMap<String, Tensor>) -> Result<VarBuilder<'static>, EncoderError> {
         let folder = tempfile::tempdir().expect("folder");
         save(tensors, folder.path().join(WEIGHTS_FILE)).expect("saved");
-        load_weights(&Folder::new(folder.path()), &config(), &Device::Cpu)
+        load_weights(
+            &Folder::new(folder.path()),
+            &config(),
+            &Device::Cpu,
+            &LoadOptions::default(),
+        )
     }
 
     fn renamed(
@@ -316,15 +317,25 @@ mod tests {
         assert_eq!(error.to_string(), message);
         let unrelated = renamed(&tensors, |name| format!("other.{name}"));
         let error = load(&unrelated).map(|_| ()).expect_err("unrelated");
-        assert!(error.to_string().contains(WORD_EMBEDDINGS), "{error}");
+        assert!(
+            error
+                .to_string()
+                .contains("embeddings.word_embeddings.weight"),
+            "{error}"
+        );
     }
 
     #[test]
     fn a_folder_without_weights_names_the_file() {
         let folder = tempfile::tempdir().expect("folder");
-        let error = load_weights(&Folder::new(folder.path()), &config(), &Device::Cpu)
-            .map(|_| ())
-            .expect_err("missing");
+        let error = load_weights(
+            &Folder::new(folder.path()),
+            &config(),
+            &Device::Cpu,
+            &LoadOptions::default(),
+        )
+        .map(|_| ())
+        .expect_err("missing");
         assert_eq!(error.code(), "missing_file");
         assert!(error.to_string().contains(WEIGHTS_FILE), "{error}");
     }

@@ -1,24 +1,30 @@
 //! Token ids in, token states out.
 //!
 //! [`Encoder`] is the small trait that everything above stands on; [`bert`] is the BERT and
-//! XLM-R family. Sequences are packed one after the other, without padding, and
-//! [`TokenStates`] says where each begins.
+//! XLM-R family, [`deberta`] and [`modernbert`] are the others. Sequences are packed one after the
+//! other, without padding, and [`TokenStates`] says where each begins.
 
 pub mod batch;
 pub mod bert;
 pub mod config;
 pub mod cpu;
+pub mod deberta;
 pub mod device;
 pub mod dtype;
+pub mod embed;
 pub mod error;
 pub mod files;
 pub mod hub;
+mod layers;
+mod layout;
 pub mod load;
+pub mod modernbert;
 pub mod ops;
+pub mod pooling;
 pub mod tokenizer;
 pub mod weights;
 
-use candle_core::{Device, Tensor};
+use candle_core::{DType, Device, Tensor};
 
 pub use config::EncoderConfig;
 pub use error::EncoderError;
@@ -39,6 +45,43 @@ pub struct EncoderInfo {
     pub vocab: usize,
     /// Where the weights live.
     pub device: Device,
+}
+
+impl EncoderInfo {
+    /// What an encoder of this configuration is, with its weights on `device`.
+    pub(crate) fn of(config: &EncoderConfig, device: &Device) -> Self {
+        Self {
+            architecture: config.architecture.model_type().to_owned(),
+            hidden: config.hidden_size,
+            layers: config.num_hidden_layers,
+            max_tokens: config.max_tokens(),
+            vocab: config.vocab_size,
+            device: device.clone(),
+        }
+    }
+
+    /// Whether the encoder can read `sequences`.
+    pub(crate) fn check(&self, sequences: &[&[u32]]) -> Result<(), EncoderError> {
+        for (sequence, ids) in sequences.iter().enumerate() {
+            if ids.is_empty() {
+                return Err(EncoderError::EmptySequence { sequence });
+            }
+            if ids.len() > self.max_tokens {
+                return Err(EncoderError::SequenceTooLong {
+                    sequence,
+                    tokens: ids.len(),
+                    limit: self.max_tokens,
+                });
+            }
+            if let Some(&id) = ids.iter().find(|&&id| id as usize >= self.vocab) {
+                return Err(EncoderError::TokenOutOfRange {
+                    id,
+                    vocab: self.vocab,
+                });
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Reads sequences of token ids.
@@ -64,6 +107,14 @@ pub struct TokenStates {
 }
 
 impl TokenStates {
+    /// The states of no sequence.
+    pub(crate) fn none(info: &EncoderInfo) -> candle_core::Result<Self> {
+        Ok(Self {
+            states: Tensor::zeros((0, info.hidden), DType::F32, &info.device)?,
+            offsets: vec![0],
+        })
+    }
+
     /// How many sequences there are.
     pub fn sequences(&self) -> usize {
         self.offsets.len().saturating_sub(1)

@@ -1,7 +1,9 @@
-//! Tensors from safetensors files, one file or shards, as f32.
+//! Tensors from safetensors files, one file or shards, as f32; on request from pickles.
 //!
 //! Tensors are read one at a time by their place in the file, so that loading needs the memory of
 //! the tensors that are used and of one tensor's bytes, not of the whole file twice.
+
+mod pickle;
 
 use std::collections::{BTreeSet, HashMap};
 use std::io::{Read, SeekFrom};
@@ -15,6 +17,10 @@ use serde::Deserialize;
 
 use super::error::EncoderError;
 use super::files::{ModelFiles, ReadSeek, io_error, is_plain_name};
+use super::load::LoadOptions;
+use pickle::Pickles;
+
+pub use pickle::{PICKLE_FILE, PICKLE_INDEX_FILE};
 
 /// Name of the weights when they are one file.
 pub const WEIGHTS_FILE: &str = "model.safetensors";
@@ -24,10 +30,12 @@ pub const WEIGHTS_INDEX_FILE: &str = "model.safetensors.index.json";
 /// The format's own limit on the header, in bytes.
 const MAX_HEADER_BYTES: u64 = 100_000_000;
 
-/// The tensors of one or several safetensors files.
+/// The tensors of one or several files.
 pub struct WeightsReader<'a> {
     shards: Vec<Shard<'a>>,
     shard_of: HashMap<String, usize>,
+    /// Instead of shards.
+    pickles: Option<Pickles>,
 }
 
 struct Shard<'a> {
@@ -52,13 +60,40 @@ impl<'a> WeightsReader<'a> {
     /// [`EncoderError::MissingFile`] for absent weights or shards,
     /// [`EncoderError::CorruptWeights`] for a file that is not safetensors.
     pub fn open(files: &'a dyn ModelFiles) -> Result<Self, EncoderError> {
-        if files.open(WEIGHTS_FILE)?.is_some() {
-            return Self::open_files(files, &[WEIGHTS_FILE.to_owned()]);
+        Self::open_in(files, "", &LoadOptions::default())
+    }
+
+    /// The same of a folder inside the model, `""` or a name that ends in `/`; and of pickles,
+    /// where there is nothing else and the options allow it.
+    ///
+    /// # Errors
+    /// As [`WeightsReader::open`], and [`EncoderError::PickleRefused`].
+    pub fn open_in(
+        files: &'a dyn ModelFiles,
+        inside: &str,
+        options: &LoadOptions,
+    ) -> Result<Self, EncoderError> {
+        let name = format!("{inside}{WEIGHTS_FILE}");
+        if files.open(&name)?.is_some() {
+            return Self::open_files(files, &[name]);
         }
-        let Some(index) = files.read(WEIGHTS_INDEX_FILE)? else {
-            return Err(files.missing(WEIGHTS_FILE));
-        };
-        Self::open_files(files, &shard_names(&index)?)
+        if let Some(index) = files.read(&format!("{inside}{WEIGHTS_INDEX_FILE}"))? {
+            let names = shard_names(&index)?;
+            let names: Vec<String> = names.iter().map(|name| format!("{inside}{name}")).collect();
+            return Self::open_files(files, &names);
+        }
+        match Pickles::names(files, inside)? {
+            None => Err(files.missing(&name)),
+            Some(names) if !options.allow_pickle => Err(EncoderError::PickleRefused {
+                file: names.first().cloned().unwrap_or_default(),
+                location: files.location(),
+            }),
+            Some(names) => Ok(Self {
+                shards: Vec::new(),
+                shard_of: HashMap::new(),
+                pickles: Some(Pickles::open(files, &names)?),
+            }),
+        }
     }
 
     /// Opens one safetensors file of a model by name.
@@ -82,16 +117,24 @@ impl<'a> WeightsReader<'a> {
             }
             shards.push(shard);
         }
-        Ok(Self { shards, shard_of })
+        Ok(Self {
+            shards,
+            shard_of,
+            pickles: None,
+        })
     }
 
     /// The names of all tensors, in no particular order.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.shard_of.keys().map(String::as_str)
+        let pickled = self.pickles.iter().flat_map(Pickles::tensors);
+        self.shard_of.keys().map(String::as_str).chain(pickled)
     }
 
     /// The shape of a tensor; `None` when there is no such tensor.
     pub fn shape(&self, tensor: &str) -> Option<&[usize]> {
+        if let Some(pickles) = &self.pickles {
+            return pickles.shape(tensor);
+        }
         let shard = &self.shards[*self.shard_of.get(tensor)?];
         shard
             .metadata
@@ -119,6 +162,9 @@ impl<'a> WeightsReader<'a> {
                 found: found.map(<[usize]>::to_vec),
             });
         }
+        if let Some(pickles) = &self.pickles {
+            return pickles.read(tensor, device);
+        }
         let shard = &mut self.shards[self.shard_of[tensor]];
         let (values, shape) = shard.read(tensor)?;
         Ok(Tensor::from_vec(values, shape, device)?)
@@ -129,7 +175,7 @@ impl<'a> WeightsReader<'a> {
     /// # Errors
     /// As [`WeightsReader::read`].
     pub fn read_all(&mut self, device: &Device) -> Result<HashMap<String, Tensor>, EncoderError> {
-        let names: Vec<String> = self.shard_of.keys().cloned().collect();
+        let names: Vec<String> = self.names().map(str::to_owned).collect();
         let mut tensors = HashMap::with_capacity(names.len());
         for name in names {
             let tensor = self.read(&name, None, device)?;

@@ -13,7 +13,9 @@ use candle_core::{Result, Tensor};
 use candle_nn::VarBuilder;
 use serde::{Deserialize, Serialize};
 
-use crate::encoder::{TokenStates, ops};
+use crate::encoder::ops;
+
+pub use crate::encoder::pooling::mean_pool;
 
 /// `stance.json`: how the heads of a model folder are built and read.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -108,19 +110,6 @@ pub fn tensor_shapes(config: &HeadsConfig, hidden: usize) -> Vec<(String, Vec<us
     let mut shapes = stance::tensor_shapes(config, hidden);
     shapes.extend(topic::tensor_shapes(config, hidden));
     shapes
-}
-
-/// Mean of the states of each sequence, special tokens included, `[sequences, hidden]`: the
-/// pooling of sentence-transformers (Reimers & Gurevych 2019, arXiv 1908.10084).
-pub fn mean_pool(states: &TokenStates) -> Result<Tensor> {
-    let (total, _) = states.states.dims2()?;
-    let sequences = states.sequences();
-    let mut weights = vec![0.0f32; sequences * total];
-    for i in 0..sequences {
-        let (start, end) = (states.offsets[i], states.offsets[i + 1]);
-        weights[i * total + start..i * total + end].fill(1.0 / (end - start) as f32);
-    }
-    Tensor::from_vec(weights, (sequences, total), states.states.device())?.matmul(&states.states)
 }
 
 /// Weighted means of rows: `groups[i]` lists the rows of mean `i` with their weights, which need

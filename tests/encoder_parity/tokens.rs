@@ -5,7 +5,7 @@ use std::ops::Range;
 use serde::Deserialize;
 use stance::error::ErrorCode;
 
-use crate::{MODELS, folder, load};
+use crate::{BERTS, MODELS, folder, load};
 
 /// A text as the Python `tokenizers` tokenizes it.
 #[derive(Deserialize)]
@@ -16,16 +16,25 @@ struct Tokenized {
     wrapped: Vec<u32>,
 }
 
-fn tokenized(model: &str) -> Vec<Tokenized> {
-    let json = std::fs::read(folder(model).join("texts.json")).expect("texts");
+fn tokenized(model: &str, file: &str) -> Vec<Tokenized> {
+    let json = std::fs::read(folder(model).join(file)).expect("texts");
     serde_json::from_slice(&json).expect("texts")
+}
+
+/// Awkward texts, and a sentence in each of fifteen languages.
+fn all_tokenized(model: &str) -> Vec<Tokenized> {
+    let mut texts = tokenized(model, "texts.json");
+    let languages = tokenized(model, "languages.json");
+    assert_eq!(languages.len(), 15);
+    texts.extend(languages);
+    texts
 }
 
 #[test]
 fn tokens_and_spans_equal_those_of_hugging_face() {
     for model in MODELS {
         let tokenizer = load(model).tokenizer;
-        for expected in tokenized(model) {
+        for expected in all_tokenized(model) {
             let text = &expected.text;
             let tokens = tokenizer
                 .encode(text, std::slice::from_ref(&(0..text.len())))
@@ -88,7 +97,7 @@ fn sentences_keep_their_tokens_apart_and_their_places() {
 
 #[test]
 fn special_tokens_and_unknown_characters() {
-    for (model, [cls, sep, pad, unk]) in MODELS.iter().zip([
+    for (model, [cls, sep, pad, unk]) in BERTS.iter().zip([
         ["[CLS]", "[SEP]", "[PAD]", "[UNK]"],
         ["<s>", "</s>", "<pad>", "<unk>"],
     ]) {
