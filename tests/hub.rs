@@ -65,7 +65,7 @@ impl Server {
             endpoint: Some(self.endpoint.clone()),
             token: Some(TOKEN.to_owned()),
             cache_dir: Some(cache.to_owned()),
-            offline: false,
+            ..HubOptions::default()
         }
     }
 

@@ -4,8 +4,10 @@
 //! What arrives is checked against the size and, for large files, the SHA-256 that the hub
 //! states, because a broken download would otherwise stay in the cache for good.
 
+mod encoders;
 mod id;
 mod options;
+mod resume;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -15,9 +17,7 @@ use hf_hub::{HFClient, HFClientSync, HFError, HFRepositorySync, RepoTypeModel};
 use sha2::{Digest, Sha256};
 
 use super::error::EncoderError;
-use super::files::{Folder, ModelFiles, io_error};
-use super::load::{CONFIG_FILE, TOKENIZER_FILE};
-use super::weights::{WEIGHTS_FILE, WEIGHTS_INDEX_FILE, shard_names};
+use super::files::{Folder, io_error};
 
 pub use id::{DEFAULT_REVISION, HubId};
 pub use options::HubOptions;
@@ -28,6 +28,8 @@ pub struct Hub {
     endpoint: String,
     cache: PathBuf,
     offline: bool,
+    allow_pickle: bool,
+    chunk_bytes: Option<u64>,
 }
 
 impl Hub {
@@ -61,35 +63,9 @@ impl Hub {
             endpoint,
             cache,
             offline: options.offline,
+            allow_pickle: options.allow_pickle,
+            chunk_bytes: options.chunk_bytes,
         })
-    }
-
-    /// Fetches what an encoder needs: `config.json`, `tokenizer.json` and the weights. Returns the
-    /// folder of the cache that holds them.
-    ///
-    /// # Errors
-    /// As [`Hub::fetch`].
-    pub fn fetch_encoder(&self, id: &HubId) -> Result<PathBuf, EncoderError> {
-        let required = [CONFIG_FILE, TOKENIZER_FILE];
-        let folder = self.fetch(id, &required, &[])?;
-        let (id, files) = (id.pinned(&folder), Folder::new(&folder));
-        let has = |name: &str| files.path().join(name).exists();
-        if !has(WEIGHTS_FILE) && !has(WEIGHTS_INDEX_FILE) {
-            self.fetch(&id, &required, &[WEIGHTS_FILE, WEIGHTS_INDEX_FILE])?;
-        }
-        if has(WEIGHTS_FILE) {
-            return Ok(folder);
-        }
-        let Some(index) = files.read(WEIGHTS_INDEX_FILE)? else {
-            return Err(if self.offline {
-                self.offline(&id, WEIGHTS_FILE)
-            } else {
-                self.missing(&id, WEIGHTS_FILE)
-            });
-        };
-        let shards = shard_names(&index)?;
-        let shards: Vec<&str> = shards.iter().map(String::as_str).collect();
-        self.fetch(&id, &shards, &[])
     }
 
     /// Fetches files of a model into the cache, all of one commit, and returns the folder that
@@ -100,7 +76,7 @@ impl Hub {
     /// [`EncoderError`]: `unknown_model` when the hub does not know the model or revision or does
     /// not show it to this token, `missing_file` for a required file, `hub_unavailable`, `offline`
     /// when the network is off and the cache lacks a required file, `hash_mismatch` for a broken
-    /// download.
+    /// download. Large files go on where an earlier attempt broke off.
     pub fn fetch(
         &self,
         id: &HubId,
@@ -133,12 +109,21 @@ impl Hub {
         if listed.is_empty() {
             return Ok(folder);
         }
-        let entries = self.list(&repository, &pinned, &listed)?;
+        let entries = match self.list(&repository, &pinned, &listed) {
+            Err(error @ EncoderError::HubUnavailable { .. })
+                if !required.iter().any(|name| listed.contains(name)) =>
+            {
+                tracing::warn!(%error, "going on without files that may not exist");
+                return Ok(folder);
+            }
+            entries => entries?,
+        };
         if !cached {
             self.check(&path, first, &entries)?;
         }
         for name in wanted {
-            if entries.iter().any(|entry| entry.name == name) {
+            if let Some(entry) = entries.iter().find(|entry| entry.name == name) {
+                self.bring(&repository, &pinned, &folder, entry)?;
                 let path = self.download(&repository, &pinned, name)?;
                 self.check(&path, name, &entries)?;
             } else if required.contains(&name) {
@@ -292,6 +277,28 @@ pub fn locate_encoder(name: &str, options: &HubOptions) -> Result<Folder, Encode
     }
     let id = name.parse::<HubId>()?;
     Ok(Folder::new(Hub::new(options)?.fetch_encoder(&id)?))
+}
+
+/// Whether a file of the cache is what it was when it was fetched: `None` when the cache does not
+/// know its SHA-256, as for small files.
+///
+/// # Errors
+/// [`EncoderError::Io`], or [`EncoderError::HashMismatch`] for a file that has changed.
+pub fn verify_cached(path: &Path) -> Result<Option<String>, EncoderError> {
+    let read = |source| io_error(&path.display().to_string(), source);
+    let blob = std::fs::canonicalize(path).map_err(read)?;
+    let Some(expected) = hash_name(&blob) else {
+        return Ok(None);
+    };
+    let found = sha256_of(&blob).map_err(read)?;
+    if found == expected {
+        return Ok(Some(found));
+    }
+    Err(EncoderError::HashMismatch {
+        file: path.display().to_string(),
+        expected,
+        found,
+    })
 }
 
 /// What the hub states of a file.

@@ -14,6 +14,11 @@ pub struct HubOptions {
     pub cache_dir: Option<PathBuf>,
     /// Use the cache only and never the network.
     pub offline: bool,
+    /// Fetch `pytorch_model.bin` where a model has no safetensors.
+    pub allow_pickle: bool,
+    /// Bytes of a large file asked for at a time, 16 MiB when `None`. What has arrived stays when
+    /// the download breaks off, and the next attempt goes on from there.
+    pub chunk_bytes: Option<u64>,
 }
 
 impl HubOptions {
@@ -38,6 +43,8 @@ impl fmt::Debug for HubOptions {
             .field("token", &self.token.as_ref().map(|_| "set"))
             .field("cache_dir", &self.cache_dir)
             .field("offline", &self.offline)
+            .field("allow_pickle", &self.allow_pickle)
+            .field("chunk_bytes", &self.chunk_bytes)
             .finish()
     }
 }
