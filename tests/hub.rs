@@ -14,9 +14,10 @@ use std::thread;
 
 use candle_core::Device;
 use sha2::{Digest, Sha256};
+use stance::encoder::embed::Embedder;
 use stance::encoder::files::Folder;
 use stance::encoder::hub::{Hub, HubId, HubOptions, locate_encoder};
-use stance::encoder::load::EncoderParts;
+use stance::encoder::load::{EncoderParts, LoadOptions};
 use stance::error::ErrorCode;
 use stance::model::{self, ManifestInfo, write_manifest};
 
@@ -31,6 +32,10 @@ struct State {
     files: BTreeMap<String, Vec<u8>>,
     /// A file whose next download comes with a flipped byte.
     broken: Option<String>,
+    /// How many more downloads of pieces are answered; all when `None`.
+    pieces: Option<usize>,
+    /// The ranges that were asked for, as they came.
+    ranges: Vec<String>,
     /// Method and path of every request, and whether each carried the token.
     requests: Vec<(String, bool)>,
 }
@@ -87,7 +92,7 @@ fn answer(stream: TcpStream, state: &Mutex<State>) {
     let (Some(method), Some(path)) = (parts.next(), parts.next()) else {
         return;
     };
-    let (mut length, mut authorized) = (0, false);
+    let (mut length, mut authorized, mut range) = (0, false, None);
     loop {
         let mut header = String::new();
         reader.read_line(&mut header).expect("header");
@@ -98,6 +103,7 @@ fn answer(stream: TcpStream, state: &Mutex<State>) {
         let (name, value) = header.split_once(": ").expect("a header");
         match name.to_ascii_lowercase().as_str() {
             "content-length" => length = value.parse().expect("length"),
+            "range" => range = Some(value.to_owned()),
             "authorization" => authorized = value == format!("Bearer {TOKEN}"),
             _ => {}
         }
@@ -108,7 +114,10 @@ fn answer(stream: TcpStream, state: &Mutex<State>) {
     state
         .requests
         .push((format!("{method} {path}"), authorized));
-    let (status, headers, content) = respond(&mut state, method, path, &body);
+    let (mut status, headers, mut content) = respond(&mut state, method, path, &body);
+    if let Some(range) = range {
+        (status, content) = piece(&mut state, range, content);
+    }
     let mut reply = format!("HTTP/1.1 {status}\r\nConnection: close\r\n{headers}");
     let _ = write!(reply, "Content-Length: {}\r\n\r\n", content.len());
     let stream = reader.get_mut();
@@ -116,6 +125,22 @@ fn answer(stream: TcpStream, state: &Mutex<State>) {
     if method != "HEAD" {
         stream.write_all(&content).expect("content");
     }
+}
+
+/// The part of `content` that a range asks for.
+fn piece(state: &mut State, range: String, content: Vec<u8>) -> (&'static str, Vec<u8>) {
+    let (start, end) = range
+        .strip_prefix("bytes=")
+        .and_then(|range| range.split_once('-'))
+        .expect("a range");
+    let (start, end): (usize, usize) = (start.parse().expect("start"), end.parse().expect("end"));
+    state.ranges.push(range.clone());
+    match &mut state.pieces {
+        Some(0) => return ("410 Gone", b"broken off".to_vec()),
+        Some(left) => *left -= 1,
+        None => {}
+    }
+    ("206 Partial Content", content[start..=end].to_vec())
 }
 
 fn respond(
@@ -429,4 +454,124 @@ fn offline_names_the_first_file_that_the_cache_lacks() {
     .expect_err("no weights");
     assert_eq!(error.code(), "offline", "{error}");
     assert!(error.to_string().contains("model.safetensors"), "{error}");
+}
+
+#[test]
+fn a_download_goes_on_where_it_broke_off() {
+    let (server, cache) = (Server::start(tiny()), tempfile::tempdir().expect("cache"));
+    let options = HubOptions {
+        chunk_bytes: Some(50_000),
+        ..server.options(cache.path())
+    };
+    server.state.lock().expect("state").pieces = Some(2);
+    let error = fetch(&options).expect_err("broken off");
+    assert_eq!(error.code(), "hub_unavailable", "{error}");
+    let first = std::mem::take(&mut server.state.lock().expect("state").ranges);
+    assert_eq!(
+        first[..2],
+        ["bytes=0-49999", "bytes=50000-99999"],
+        "{first:?}"
+    );
+    server.state.lock().expect("state").pieces = None;
+    let folder = fetch(&options).expect("fetched");
+    let weights = fixture("model.safetensors");
+    let second = std::mem::take(&mut server.state.lock().expect("state").ranges);
+    let last = format!("bytes=150000-{}", weights.len() - 1);
+    assert_eq!(second, ["bytes=100000-149999", last.as_str()]);
+    assert_eq!(
+        fs::read(folder.join("model.safetensors")).expect("read"),
+        weights
+    );
+    let left: Vec<_> = fs::read_dir(folder.join("../../blobs"))
+        .expect("blobs")
+        .flatten()
+        .filter(|entry| entry.path().extension().is_some())
+        .collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+#[test]
+fn pickles_are_fetched_and_read_only_when_they_are_allowed() {
+    let mut files = tiny();
+    files.remove("model.safetensors");
+    files.insert(
+        "pytorch_model.bin".to_owned(),
+        fs::read(concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/tests/fixtures/pickle/pytorch_model.bin"
+        ))
+        .expect("fixture"),
+    );
+    let (server, cache) = (Server::start(files), tempfile::tempdir().expect("cache"));
+    let options = server.options(cache.path());
+    let error = fetch(&options).expect_err("not allowed");
+    assert_eq!(error.code(), "pickle_refused", "{error}");
+    assert!(error.to_string().contains("pytorch_model.bin"), "{error}");
+    let allowed = HubOptions {
+        allow_pickle: true,
+        ..options
+    };
+    let folder = Folder::new(fetch(&allowed).expect("fetched"));
+    let error = EncoderParts::load(&folder, &Device::Cpu)
+        .map(|_| ())
+        .expect_err("not allowed");
+    assert_eq!(error.code(), "pickle_refused", "{error}");
+    let options = LoadOptions::default().allow_pickle(true);
+    let pickled = EncoderParts::load_with(&folder, &Device::Cpu, &options).expect("loads");
+    // The pickle holds the tensors of the fixture's safetensors.
+    let local = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/encoders/bert");
+    let safe = EncoderParts::load(&Folder::new(local), &Device::Cpu).expect("loads");
+    let states = |parts: &EncoderParts| -> Vec<Vec<f32>> {
+        let encoder = parts.encoder().expect("encoder");
+        let states = encoder.encode(&[&[2, 7, 9, 3]]).expect("encoded").states;
+        states.to_vec2().expect("states")
+    };
+    assert_eq!(states(&pickled), states(&safe));
+}
+
+#[test]
+fn an_embedding_model_comes_with_its_steps() {
+    let mut files = tiny();
+    let embedder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/embedders/cls-dense");
+    for name in [
+        "modules.json",
+        "config_sentence_transformers.json",
+        "1_Pooling/config.json",
+        "2_Dense/config.json",
+        "2_Dense/model.safetensors",
+    ] {
+        files.insert(
+            name.to_owned(),
+            fs::read(embedder.join(name)).expect("fixture"),
+        );
+    }
+    let (server, cache) = (Server::start(files), tempfile::tempdir().expect("cache"));
+    let options = server.options(cache.path());
+    let fetched = model::fetch(&id(), &options).expect("fetched");
+    assert_eq!(fetched.kind, model::FetchedKind::Encoder);
+    assert_eq!(fetched.id.revision(), COMMIT);
+    let names: Vec<&str> = fetched
+        .files
+        .iter()
+        .map(|file| file.name.as_str())
+        .collect();
+    assert!(names.contains(&"2_Dense/model.safetensors"), "{names:?}");
+    let weights = fetched.files.iter().find(|f| f.name == "model.safetensors");
+    let expected = sha256(&fixture("model.safetensors"));
+    assert_eq!(weights.expect("fetched").sha256, Some(expected));
+    let folder = Folder::new(&fetched.folder);
+    let embedder = Embedder::load(&folder, &Device::Cpu, &LoadOptions::default()).expect("loads");
+    assert_eq!(embedder.embed(&["a"], "").expect("vector")[0].len(), 24);
+    // Of the cache alone, and when a file of the cache has changed.
+    let offline = HubOptions {
+        offline: true,
+        ..options
+    };
+    assert_eq!(model::fetch(&id(), &offline).expect("offline"), fetched);
+    let blob = fs::canonicalize(fetched.folder.join("model.safetensors")).expect("blob");
+    let mut bytes = fs::read(&blob).expect("read");
+    bytes[5000] ^= 1;
+    fs::write(&blob, bytes).expect("written");
+    let error = model::fetch(&id(), &offline).expect_err("changed");
+    assert_eq!(error.code(), "hash_mismatch", "{error}");
 }

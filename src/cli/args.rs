@@ -34,6 +34,10 @@ pub enum Command {
     Serve(Box<ServeArgs>),
     /// Look into the registry of actors
     Actors(ActorsArgs),
+    /// Bring a model of the hub into the cache, checked by its hashes
+    Fetch(FetchArgs),
+    /// Say whether this machine runs the model as it was made
+    Doctor(Box<DoctorArgs>),
     /// Write or check the generated documentation
     #[command(hide = true)]
     Docs(DocsArgs),
@@ -203,6 +207,41 @@ pub struct ListArgs {
     /// File of further actors, added to the built-in registry; may be repeated
     #[arg(long, env = env::ACTORS, value_name = "FILE", value_delimiter = ',')]
     pub actors: Vec<PathBuf>,
+}
+
+/// Flags of `stance fetch`.
+#[derive(Debug, Args)]
+pub struct FetchArgs {
+    /// Repository of the hub, `owner/name` or `owner/name@revision`
+    #[arg(value_name = "ID")]
+    pub id: String,
+    /// Branch, tag or commit; `main` when absent
+    #[arg(long, value_name = "REVISION")]
+    pub revision: Option<String>,
+    /// Never ask the network: say what the cache has
+    #[arg(long, env = env::OFFLINE)]
+    pub offline: bool,
+    /// Fetch `pytorch_model.bin` of a model that has no safetensors; it is a Python pickle, which
+    /// can run a stranger's program where Python opens it
+    #[arg(long)]
+    pub allow_pickle: bool,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Flags of `stance doctor`.
+#[derive(Debug, Args)]
+pub struct DoctorArgs {
+    /// Print one JSON object, see docs/doctor.md
+    #[arg(long)]
+    pub json: bool,
+    /// Store what the model in the folder `--model` answers here, as `selftest.json` beside it
+    #[arg(long, conflicts_with = "json")]
+    pub write_self_test: bool,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub model: ModelArgs,
 }
 
 /// Flags of `stance docs`.

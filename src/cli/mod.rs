@@ -8,7 +8,9 @@ mod actors;
 pub mod args;
 mod classify;
 mod docs;
+mod doctor;
 mod exit;
+mod fetch;
 mod input;
 mod output;
 mod report;
@@ -68,6 +70,8 @@ fn run(command: Command) -> Result<Exit, Failure> {
             Ok(Exit::Success)
         }
         Command::Actors(args) => actors::run(args),
+        Command::Fetch(args) => fetch::run(&args),
+        Command::Doctor(args) => doctor::run(&args),
         Command::Docs(args) => docs::run(&args),
     }
 }

@@ -32,19 +32,18 @@ pub(super) fn is_absent(architecture: Architecture, name: &str) -> bool {
 /// among them, call the weight and bias of layer normalisation `gamma` and `beta`; `DistilBERT`
 /// has names of its own.
 pub(super) fn other_name(architecture: Architecture, name: &str) -> Option<String> {
-    if let Some(norm) = name.strip_suffix("LayerNorm.weight") {
-        if architecture != Architecture::DistilBert || name.starts_with("embeddings.") {
-            return Some(format!("{norm}LayerNorm.gamma"));
-        }
-    } else if let Some(norm) = name.strip_suffix("LayerNorm.bias")
-        && (architecture != Architecture::DistilBert || name.starts_with("embeddings."))
-    {
-        return Some(format!("{norm}LayerNorm.beta"));
-    }
-    if architecture != Architecture::DistilBert {
-        return None;
-    }
-    let rest = name.strip_prefix("encoder.layer.")?;
+    let inside = name.strip_prefix("encoder.layer.");
+    let (Architecture::DistilBert, Some(rest)) = (architecture, inside) else {
+        let legacy = |norm, part| Some(format!("{norm}LayerNorm.{part}"));
+        return match (
+            name.strip_suffix("LayerNorm.weight"),
+            name.strip_suffix("LayerNorm.bias"),
+        ) {
+            (Some(norm), _) => legacy(norm, "gamma"),
+            (_, Some(norm)) => legacy(norm, "beta"),
+            _ => None,
+        };
+    };
     let (layer, rest) = rest.split_once('.')?;
     let (module, part) = rest.rsplit_once('.')?;
     let module = match module {

@@ -15,6 +15,8 @@ use crate::encoder::files::is_plain_name;
 pub const MANIFEST_FILE: &str = "manifest.json";
 /// Name of the model card.
 pub const CARD_FILE: &str = "MODEL_CARD.md";
+/// Name of the answers that the model gave where it was made.
+pub const SELF_TEST_FILE: &str = "selftest.json";
 /// The version of the manifest's layout that this crate writes, and the only one that it reads.
 pub const SCHEMA: u32 = 1;
 
@@ -88,11 +90,15 @@ impl Manifest {
 
     /// The hash of the model: SHA-256 over one line `NAME SHA256` per file, sorted by name, each
     /// ended by a line feed. Two models with the same hash have the same files, except for the
-    /// card: it states numbers that were measured on the model of this hash, and so cannot be
-    /// part of it.
+    /// card and the stored answers: they state what was measured on the model of this hash, and so
+    /// cannot be part of it.
     pub fn sha256(&self) -> String {
         let mut hasher = Sha256::new();
-        for (name, entry) in self.files.iter().filter(|(name, _)| *name != CARD_FILE) {
+        let measured = [CARD_FILE, SELF_TEST_FILE];
+        for (name, entry) in &self.files {
+            if measured.contains(&name.as_str()) {
+                continue;
+            }
             hasher.update(format!("{name} {}\n", entry.sha256));
         }
         format!("{:x}", hasher.finalize())

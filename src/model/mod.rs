@@ -5,11 +5,15 @@
 //! hands its files to [`crate::encoder`] and to the heads through [`ModelFolder`].
 
 pub mod error;
+pub mod fetch;
 pub mod folder;
 pub mod manifest;
 pub mod resolve;
 
 pub use error::ModelError;
+pub use fetch::{Fetched, FetchedFile, Kind as FetchedKind, fetch};
 pub use folder::ModelFolder;
-pub use manifest::{MANIFEST_FILE, Manifest, ManifestInfo, write_manifest};
+pub use manifest::{
+    FileEntry, MANIFEST_FILE, Manifest, ManifestInfo, SELF_TEST_FILE, write_manifest,
+};
 pub use resolve::{DEFAULT_MODEL, default_model, open};

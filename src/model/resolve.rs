@@ -1,6 +1,6 @@
 //! From a model's name to its checked files: `default`, a folder, or a hub id.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::error::ModelError;
 use super::folder::ModelFolder;
@@ -51,8 +51,12 @@ pub fn open(name: &str, hub: &HubOptions) -> Result<ModelFolder, ModelError> {
             message: message.to_owned(),
         });
     };
-    let hub = Hub::new(hub)?;
-    let folder = hub.fetch(&id, &[MANIFEST_FILE], &[])?;
+    ModelFolder::open(fetch_model(&Hub::new(hub)?, &id)?)
+}
+
+/// Fetches a model's manifest and every file that it lists; returns their folder.
+pub(super) fn fetch_model(hub: &Hub, id: &HubId) -> Result<PathBuf, ModelError> {
+    let folder = hub.fetch(id, &[MANIFEST_FILE], &[])?;
     let bytes = std::fs::read(folder.join(MANIFEST_FILE)).map_err(|source| ModelError::Io {
         file: MANIFEST_FILE.to_owned(),
         source,
@@ -61,7 +65,7 @@ pub fn open(name: &str, hub: &HubOptions) -> Result<ModelFolder, ModelError> {
     let files: Vec<&str> = std::iter::once(MANIFEST_FILE)
         .chain(manifest.files.keys().map(String::as_str))
         .collect();
-    ModelFolder::open(hub.fetch(&id.pinned(&folder), &files, &[])?)
+    Ok(hub.fetch(&id.pinned(&folder), &files, &[])?)
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ mod predictor;
 mod prepare;
 mod questions;
 mod reading;
+mod selftest;
 mod topics;
 
 pub use answer::{Embedding, Output};
@@ -26,4 +27,5 @@ pub use predictor::{HEADS_CONFIG_FILE, HEADS_FILE, Predictor};
 pub use prepare::{Brief, Prepared, Task};
 pub use questions::{Plan, Questions, is_mentioned};
 pub use reading::{ActorReading, MentionReading, Reading, ReadingOptions, Window};
+pub use selftest::{Outcome, SELF_TEST_FILE, SelfTest};
 pub use topics::TopicNames;

@@ -4,6 +4,7 @@
 
 mod actors;
 mod classify;
+mod doctor;
 mod ends;
 #[path = "../common/tiny_model.rs"]
 mod model;

@@ -5,6 +5,7 @@
 
 mod broken;
 mod precision;
+mod embedders;
 mod families;
 mod tokens;
 

@@ -81,6 +81,7 @@ struct Module {
 }
 
 #[derive(Deserialize)]
+#[allow(clippy::struct_excessive_bools)] // the file's own form
 struct PoolingFile {
     #[serde(default)]
     pooling_mode_cls_token: bool,
