@@ -308,7 +308,9 @@ fn a_commit_in_the_cache_needs_no_network() {
 
 #[test]
 fn what_the_hub_does_not_have_is_named() {
-    let (server, cache) = (Server::start(tiny()), tempfile::tempdir().expect("cache"));
+    let mut files = tiny();
+    files.remove("pytorch_model.bin");
+    let (server, cache) = (Server::start(files), tempfile::tempdir().expect("cache"));
     let hub = Hub::new(&server.options(cache.path())).expect("client");
     for unknown in ["owner/other", "owner/tiny@v9"] {
         let error = hub
@@ -517,7 +519,7 @@ fn pickles_are_fetched_and_read_only_when_they_are_allowed() {
         .expect_err("not allowed");
     assert_eq!(error.code(), "pickle_refused", "{error}");
     let options = LoadOptions::default().allow_pickle(true);
-    let pickled = EncoderParts::load_with(&folder, &Device::Cpu, &options).expect("loads");
+    let pickled = EncoderParts::load_with(&folder, &Device::Cpu, options).expect("loads");
     // The pickle holds the tensors of the fixture's safetensors.
     let local = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/encoders/bert");
     let safe = EncoderParts::load(&Folder::new(local), &Device::Cpu).expect("loads");
@@ -560,7 +562,7 @@ fn an_embedding_model_comes_with_its_steps() {
     let expected = sha256(&fixture("model.safetensors"));
     assert_eq!(weights.expect("fetched").sha256, Some(expected));
     let folder = Folder::new(&fetched.folder);
-    let embedder = Embedder::load(&folder, &Device::Cpu, &LoadOptions::default()).expect("loads");
+    let embedder = Embedder::load(&folder, &Device::Cpu, LoadOptions::default()).expect("loads");
     assert_eq!(embedder.embed(&["a"], "").expect("vector")[0].len(), 24);
     // Of the cache alone, and when a file of the cache has changed.
     let offline = HubOptions {

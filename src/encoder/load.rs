@@ -61,7 +61,7 @@ impl EncoderParts {
     /// [`EncoderError`]: `missing_file`, `invalid_config`, `invalid_tokenizer`,
     /// `tokenizer_mismatch`, `corrupt_weights`, `wrong_tensor_shape`, `io`.
     pub fn load(files: &dyn ModelFiles, device: &Device) -> Result<Self, EncoderError> {
-        Self::load_with(files, device, &LoadOptions::default())
+        Self::load_with(files, device, LoadOptions::default())
     }
 
     /// The same with options.
@@ -71,7 +71,7 @@ impl EncoderParts {
     pub fn load_with(
         files: &dyn ModelFiles,
         device: &Device,
-        options: &LoadOptions,
+        options: LoadOptions,
     ) -> Result<Self, EncoderError> {
         let config = EncoderConfig::from_json(&files.require(CONFIG_FILE)?)?;
         let tokenizer = TextTokenizer::from_bytes(&files.require(TOKENIZER_FILE)?)?;
@@ -170,7 +170,7 @@ pub fn load_weights(
     files: &dyn ModelFiles,
     config: &EncoderConfig,
     device: &Device,
-    options: &LoadOptions,
+    options: LoadOptions,
 ) -> Result<VarBuilder<'static>, EncoderError> {
     let mut reader = WeightsReader::open_in(files, "", options)?;
     let prefix = find_prefix(&reader, config.architecture);
@@ -256,7 +256,7 @@ mod tests {
             &Folder::new(folder.path()),
             &config(),
             &Device::Cpu,
-            &LoadOptions::default(),
+            LoadOptions::default(),
         )
     }
 
@@ -332,7 +332,7 @@ mod tests {
             &Folder::new(folder.path()),
             &config(),
             &Device::Cpu,
-            &LoadOptions::default(),
+            LoadOptions::default(),
         )
         .map(|_| ())
         .expect_err("missing");

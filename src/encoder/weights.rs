@@ -60,7 +60,7 @@ impl<'a> WeightsReader<'a> {
     /// [`EncoderError::MissingFile`] for absent weights or shards,
     /// [`EncoderError::CorruptWeights`] for a file that is not safetensors.
     pub fn open(files: &'a dyn ModelFiles) -> Result<Self, EncoderError> {
-        Self::open_in(files, "", &LoadOptions::default())
+        Self::open_in(files, "", LoadOptions::default())
     }
 
     /// The same of a folder inside the model, `""` or a name that ends in `/`; and of pickles,
@@ -71,7 +71,7 @@ impl<'a> WeightsReader<'a> {
     pub fn open_in(
         files: &'a dyn ModelFiles,
         inside: &str,
-        options: &LoadOptions,
+        options: LoadOptions,
     ) -> Result<Self, EncoderError> {
         let name = format!("{inside}{WEIGHTS_FILE}");
         if files.open(&name)?.is_some() {

@@ -24,7 +24,7 @@ struct ByPrompt {
 
 /// The steps of the fixture beside the encoder that it stands on.
 fn load(name: &str) -> (Embedder, Expected) {
-    let steps = folder("../../embedders").join(name);
+    let steps = folder("../embedders").join(name);
     let json = std::fs::read(steps.join("expected.json")).expect("expected");
     let expected: Expected = serde_json::from_slice(&json).expect("expected");
     let model = tempfile::tempdir().expect("folder");
@@ -44,7 +44,7 @@ fn load(name: &str) -> (Embedder, Expected) {
         }
     }
     let files = Folder::new(model.path());
-    let embedder = Embedder::load(&files, &Device::Cpu, &LoadOptions::default()).expect(name);
+    let embedder = Embedder::load(&files, &Device::Cpu, LoadOptions::default()).expect(name);
     (embedder, expected)
 }
 

@@ -80,6 +80,7 @@ fn features() -> Vec<&'static str> {
 
 /// Memory in bytes; only Linux tells.
 #[derive(Debug, PartialEq, Eq, Serialize)]
+#[allow(clippy::struct_field_names)] // the report's own form
 pub(super) struct Memory {
     pub total_bytes: u64,
     pub available_bytes: u64,

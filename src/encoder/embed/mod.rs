@@ -49,7 +49,7 @@ impl Embedder {
     pub fn load(
         files: &dyn ModelFiles,
         device: &Device,
-        options: &LoadOptions,
+        options: LoadOptions,
     ) -> Result<Self, EncoderError> {
         let config = EmbeddingConfig::read(files)?;
         let parts = EncoderParts::load_with(files, device, options)?;
@@ -151,7 +151,7 @@ fn load_dense(
     files: &dyn ModelFiles,
     dense: &DenseConfig,
     device: &Device,
-    options: &LoadOptions,
+    options: LoadOptions,
 ) -> Result<Stage, EncoderError> {
     let mut reader = WeightsReader::open_in(files, &format!("{}/", dense.folder), options)?;
     let shape = [dense.outputs, dense.inputs];

@@ -305,7 +305,9 @@ pub fn verify_cached(path: &Path) -> Result<Option<String>, EncoderError> {
 struct Listed {
     name: String,
     bytes: u64,
-    /// Only of files in large-file storage, and not from every hub.
+    /// Whether it is in large-file storage.
+    large: bool,
+    /// Only of those, and not from every hub.
     sha256: Option<String>,
 }
 
@@ -317,10 +319,12 @@ impl Listed {
         else {
             return None;
         };
+        let large = lfs.is_some();
         let sha256 = lfs.and_then(|lfs| lfs.sha256);
         Some(Self {
             name: path,
             bytes: size,
+            large,
             sha256,
         })
     }
@@ -329,8 +333,11 @@ impl Listed {
 /// The cache names the content of a large file by its SHA-256, that of a small one by git's SHA-1.
 fn hash_name(blob: &Path) -> Option<String> {
     let name = blob.file_name()?.to_str()?;
-    let is_sha256 = name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit());
-    is_sha256.then(|| name.to_owned())
+    is_sha256(name).then(|| name.to_owned())
+}
+
+fn is_sha256(name: &str) -> bool {
+    name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 /// The folder that `path` has the relative `name` in.

@@ -8,7 +8,7 @@ use hf_hub::{HFRepositorySync, RepoTypeModel};
 
 use super::super::error::EncoderError;
 use super::super::files::io_error;
-use super::{Hub, HubId, Listed, sha256_of};
+use super::{Hub, HubId, Listed, is_sha256, sha256_of};
 
 /// Bytes that are asked for at a time where the options do not say.
 const CHUNK_BYTES: u64 = 16 << 20;
@@ -23,11 +23,27 @@ impl Hub {
         folder: &Path,
         listed: &Listed,
     ) -> Result<(), EncoderError> {
-        let (Some(sha256), Some(cache)) = (&listed.sha256, folder.ancestors().nth(2)) else {
+        if !listed.large {
+            return Ok(());
+        }
+        let sha256 = match &listed.sha256 {
+            Some(sha256) => sha256.clone(),
+            // Most listings do not have it; the file's own headers do.
+            None => {
+                let metadata = repository
+                    .get_file_metadata()
+                    .filepath(listed.name.as_str())
+                    .revision(id.revision())
+                    .send()
+                    .map_err(|error| self.failed(id, &error))?;
+                metadata.etag
+            }
+        };
+        let (Some(cache), true) = (folder.ancestors().nth(2), is_sha256(&sha256)) else {
             return Ok(());
         };
         let blobs = cache.join("blobs");
-        let (blob, part) = (blobs.join(sha256), blobs.join(format!("{sha256}.part")));
+        let (blob, part) = (blobs.join(&sha256), blobs.join(format!("{sha256}.part")));
         let failed = |source| io_error(&part.display().to_string(), source);
         std::fs::create_dir_all(&blobs).map_err(failed)?;
         if blob.exists() {
@@ -49,11 +65,11 @@ impl Hub {
         self.complete(repository, id, listed, &mut file)
             .map_err(|error| error.or_io(failed))?;
         let found = sha256_of(&part).map_err(failed)?;
-        if found != *sha256 {
+        if found != sha256 {
             std::fs::remove_file(&part).map_err(failed)?;
             return Err(EncoderError::HashMismatch {
                 file: listed.name.clone(),
-                expected: sha256.clone(),
+                expected: sha256,
                 found,
             });
         }

@@ -1,6 +1,6 @@
 //! Tensors from `pytorch_model.bin`, for models that have nothing else.
 //!
-//! Such a file is a Python pickle in a zip archive. PyTorch runs what a pickle says, so that a
+//! Such a file is a Python pickle in a zip archive. `PyTorch` runs what a pickle says, so that a
 //! stranger's file can run a stranger's program; candle's reader only looks for tensors and runs
 //! nothing. It stays behind a switch all the same: a pickle that is opened here is soon opened
 //! elsewhere.
