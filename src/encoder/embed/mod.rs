@@ -96,8 +96,10 @@ impl Embedder {
         let mut sequences = Vec::with_capacity(texts.len());
         for (number, text) in texts.iter().enumerate() {
             let text = format!("{prefix}{text}");
+            // sentence-transformers reads a text without the white space at its ends.
+            let text = text.trim();
             let whole = 0..text.len();
-            let tokens = self.tokenizer.encode(&text, std::slice::from_ref(&whole))?;
+            let tokens = self.tokenizer.encode(text, std::slice::from_ref(&whole))?;
             let ids = self.tokenizer.wrap(&tokens.ids);
             if ids.len() > limit {
                 return Err(EncoderError::SequenceTooLong {
