@@ -4,9 +4,9 @@
 #![allow(clippy::expect_used, clippy::single_range_in_vec_init)]
 
 mod broken;
-mod precision;
 mod embedders;
 mod families;
+mod precision;
 mod tokens;
 
 use std::path::{Path, PathBuf};
