@@ -314,14 +314,12 @@ mod tests {
     fn a_name_in_front_may_stand_anywhere() -> Result<()> {
         let one = states(&[9])?;
         let q = |paired| Query {
-            sequence: 0,
-            mentions: vec![1..2],
-            scope: 4..8,
             paired,
+            ..query(0, 1..2, 4..8)
         };
         let near = Query {
-            mentions: vec![3..4],
-            ..q(true)
+            paired: true,
+            ..query(0, 3..4, 4..8)
         };
         // Equal states make two places differ by their distance alone.
         let mut rows: Vec<Vec<f32>> = one.states.to_vec2()?;

@@ -49,13 +49,13 @@ impl Plan {
             let questions = if is_mentioned(actor) {
                 mentioned(reading, actor)
             } else if unmentioned <= max_unmentioned {
-                let matched = &matcher.actors()[actor.actor];
-                let name = matched.query_name(&reading.language.code, reading.clean.text());
+                let asked = &matcher.actors()[actor.actor];
+                let name = asked.query_name(&reading.language.code, reading.clean.text());
                 let whole = 0..name.len();
                 let ids = tokenizer.encode(name, std::slice::from_ref(&whole))?.ids;
                 plan.pair(reading, &ids, tokenizer)
                     .map_err(|(tokens, limit)| PredictError::NameTooLong {
-                        actor: matched.id.clone(),
+                        actor: asked.id.clone(),
                         tokens,
                         limit,
                     })?

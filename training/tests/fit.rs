@@ -1,5 +1,7 @@
 //! `fit` from the outside: labelled rows in, a model folder out that the library reads.
 
+#![allow(clippy::unwrap_used, clippy::panic)]
+
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 

@@ -1,5 +1,7 @@
 //! Every recipe of the repository is one that its stage reads.
 
+#![allow(clippy::unwrap_used, clippy::panic)]
+
 use std::path::{Path, PathBuf};
 
 use stance_training::train::{finetune, fit, pretrain};

@@ -146,7 +146,7 @@ pub(super) fn run(args: &DoctorArgs) -> Result<Exit, Failure> {
 
 /// Opens, checks, loads and asks the model, as far as that goes.
 fn examine(args: &DoctorArgs, report: &mut ModelReport, checks: &mut Vec<Check>) {
-    let device = match args.model.device.open() {
+    let device = match args.model.source.device.open() {
         Ok(device) => {
             checks.push(Check::pass("device", device_name(&device)));
             Some(device)
@@ -157,7 +157,7 @@ fn examine(args: &DoctorArgs, report: &mut ModelReport, checks: &mut Vec<Check>)
         }
     };
     let mut hub = HubOptions::from_env();
-    hub.offline |= args.model.offline;
+    hub.offline |= args.model.source.offline;
     // Opening checks a folder; what is inside the program is checked here only.
     let opened =
         model::open(&args.model.model, &hub).and_then(|folder| folder.verify().map(|()| folder));
@@ -177,7 +177,7 @@ fn examine(args: &DoctorArgs, report: &mut ModelReport, checks: &mut Vec<Check>)
         sha256: folder.sha256().to_owned(),
     };
     report.info = Some(info.clone());
-    let registry = match args.model.registry() {
+    let registry = match args.model.source.registry() {
         Ok(registry) => registry,
         Err(error) => return checks.push(Check::error("actors", &error)),
     };
@@ -254,10 +254,11 @@ fn write_self_test(args: &DoctorArgs) -> Result<Exit, Failure> {
     let folder = ModelFolder::open(path).map_err(|error| Failure::from_error(&error))?;
     let predictor = args
         .model
+        .source
         .registry()
         .map_err(|error| Failure::from_error(&error))
         .and_then(|registry| {
-            let loaded = args.model.load(registry);
+            let loaded = args.model.source.load(&args.model.model, registry);
             loaded.map_err(|error| Failure::from_error(&error))
         })?;
     let test = SelfTest::record(&predictor).map_err(|error| Failure::from_error(&error))?;

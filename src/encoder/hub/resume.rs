@@ -26,18 +26,17 @@ impl Hub {
         if !listed.large {
             return Ok(());
         }
-        let sha256 = match &listed.sha256 {
-            Some(sha256) => sha256.clone(),
+        let sha256 = if let Some(sha256) = &listed.sha256 {
+            sha256.clone()
+        } else {
             // Most listings do not have it; the file's own headers do.
-            None => {
-                let metadata = repository
-                    .get_file_metadata()
-                    .filepath(listed.name.as_str())
-                    .revision(id.revision())
-                    .send()
-                    .map_err(|error| self.failed(id, &error))?;
-                metadata.etag
-            }
+            let metadata = repository
+                .get_file_metadata()
+                .filepath(listed.name.as_str())
+                .revision(id.revision())
+                .send()
+                .map_err(|error| self.failed(id, &error))?;
+            metadata.etag
         };
         let (Some(cache), true) = (folder.ancestors().nth(2), is_sha256(&sha256)) else {
             return Ok(());

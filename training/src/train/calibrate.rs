@@ -11,9 +11,9 @@ use stance::encoder::cpu::Precision;
 use stance::encoder::tokenizer::TextTokenizer;
 use stance::heads::calibration::{Calibration, fit_sigmoid_temperature, fit_temperature};
 
-use super::finetune::read_model;
 use super::labelled::load_labelled;
 use super::measure::{Measured, argmax, measure};
+use super::model_folder::read_model;
 use super::student::Student;
 
 /// Rows that a set contributes at the most, so that large ones do not decide alone.

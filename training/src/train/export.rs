@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Device, Result, Tensor};
 use stance::model::{ManifestInfo, write_manifest};
+use stance::predict::SELF_TEST_FILE;
 
 use super::user_rows::today;
 
@@ -60,8 +61,10 @@ pub fn run(args: &Args) -> Result<()> {
         "heads.safetensors",
         "stance.json",
     ];
-    if args.out.join("MODEL_CARD.md").exists() {
-        files.push("MODEL_CARD.md");
+    for file in ["MODEL_CARD.md", SELF_TEST_FILE] {
+        if args.out.join(file).exists() {
+            files.push(file);
+        }
     }
     write_manifest(&args.out, info, &files).map_err(candle_core::Error::wrap)?;
     let mut bytes = 0;

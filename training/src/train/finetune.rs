@@ -7,13 +7,11 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Instant;
 
 use candle_core::{Device, Result, Tensor};
-use rand::Rng;
 use rand_chacha::ChaCha8Rng;
-use stance::encoder::bert::Bert;
 use stance::encoder::config::EncoderConfig;
 use stance::encoder::cpu::Precision;
 use stance::encoder::tokenizer::TextTokenizer;
@@ -26,10 +24,12 @@ use super::checkpoint::{self, Position};
 use super::distill::{self, Distiller};
 use super::item::Item;
 use super::journal::Journal;
-use super::labelled::{Labelled, load_labelled};
+use super::labelled::load_labelled;
 use super::measure::measure;
+use super::model_folder::write_model;
 use super::optim::{AdamW, AdamWConfig};
 use super::params::Params;
+use super::pool::{Pool, one_window};
 use super::pretrain;
 use super::student::{SetLabels, Student, dropout, stance_loss, topic_loss};
 use super::switch::{self, CodeSwitch};
@@ -154,6 +154,11 @@ impl Recipe {
         })
     }
 
+    /// Factor on how often a set is drawn.
+    fn chance(&self, set: &str) -> f64 {
+        self.set_weights.get(set).copied().unwrap_or(1.0)
+    }
+
     /// Learning rate of a weight, before the schedule.
     fn rate(&self, name: &str, layers: usize) -> f64 {
         if name.starts_with("stance.") || name.starts_with("topic.") {
@@ -167,63 +172,6 @@ impl Recipe {
             .and_then(|rest| rest.split('.').next()?.parse::<usize>().ok());
         let below = depth.map_or(layers, |d| layers - 1 - d);
         self.layer_rate * self.layer_decay.powi(below as i32)
-    }
-}
-
-/// The rows of one kind, by set, with the probability of each set.
-struct Pool {
-    sets: Vec<(usize, Vec<Item>)>,
-    chances: Vec<f64>,
-}
-
-impl Pool {
-    fn new(items: Vec<Item>, labelled: &Labelled, recipe: &Recipe) -> Self {
-        let mut sets: BTreeMap<usize, Vec<Item>> = BTreeMap::new();
-        for item in items {
-            sets.entry(item.set).or_default().push(item);
-        }
-        let sets: Vec<(usize, Vec<Item>)> = sets.into_iter().collect();
-        let chances = sets
-            .iter()
-            .map(|(set, items)| {
-                let name = labelled.set_name(*set);
-                let factor = recipe.set_weights.get(name).copied().unwrap_or(1.0);
-                (items.len() as f64).powf(recipe.set_power) * factor
-            })
-            .collect();
-        Self { sets, chances }
-    }
-
-    fn draw(
-        &self,
-        tokens: usize,
-        rng: &mut ChaCha8Rng,
-        change: impl Fn(&Item, &mut ChaCha8Rng) -> Item,
-    ) -> Vec<Item> {
-        let total: f64 = self.chances.iter().sum();
-        let (mut out, mut used) = (Vec::new(), 0);
-        while used < tokens && total > 0.0 {
-            let mut at = rng.random::<f64>() * total;
-            let mut set = 0;
-            while set + 1 < self.chances.len() && at >= self.chances[set] {
-                at -= self.chances[set];
-                set += 1;
-            }
-            let items = &self.sets[set].1;
-            let item = change(&items[rng.random_range(0..items.len())], rng);
-            used += item.tokens();
-            out.push(item);
-        }
-        out
-    }
-}
-
-/// A topic row by one of its windows, drawn anew each time.
-fn one_window(item: &Item, rng: &mut ChaCha8Rng) -> Item {
-    let window = rng.random_range(0..item.windows.len());
-    Item {
-        windows: vec![item.windows[window].clone()],
-        ..item.clone()
     }
 }
 
@@ -313,7 +261,6 @@ impl Run<'_> {
 pub fn run(args: &Args) -> Result<()> {
     let text = std::fs::read_to_string(&args.recipe)?;
     let recipe: Recipe = toml::from_str(&text).map_err(candle_core::Error::wrap)?;
-    let device = Device::Cpu;
     std::fs::create_dir_all(&args.out)?;
     let config = pretrain::load_config(&args.encoder)?;
     let tokenizer = TextTokenizer::load(args.encoder.join("tokenizer.json"))
@@ -332,23 +279,7 @@ pub fn run(args: &Args) -> Result<()> {
     eprintln!("{}", labelled.summary());
     labelled.thin_validation(recipe.validation_rows, recipe.validation_topic_rows);
     let fingerprint = super::fingerprint(&[&text, &labelled.hash]);
-    let distiller = match (&args.align, &args.teacher) {
-        (Some(align), Some(teacher)) if recipe.parallel_tokens > 0 => Some(Distiller::open(
-            align,
-            teacher,
-            &recipe.distill,
-            recipe.seed,
-            &device,
-        )?),
-        _ => None,
-    };
-    let switch = match (&recipe.switch, &distiller) {
-        (Some(settings), Some(distiller)) => Some(CodeSwitch::new(distiller.store(), settings)?),
-        (Some(_), None) => {
-            candle_core::bail!("the recipe has [switch]: it needs --align and --teacher")
-        }
-        (None, _) => None,
-    };
+    let (distiller, switch) = translators(args, &recipe)?;
     let Some(mask) = tokenizer.inner().token_to_id("[MASK]") else {
         candle_core::bail!("the tokenizer has no [MASK]")
     };
@@ -356,11 +287,15 @@ pub fn run(args: &Args) -> Result<()> {
     let stance_items = std::mem::take(&mut labelled.stance_train);
     let names = Names::collect(&stance_items);
     let run = Run {
-        stance: Pool::new(stance_items, &labelled, &recipe),
         topic: Pool::new(
             std::mem::take(&mut labelled.topic_train),
-            &labelled,
-            &recipe,
+            |set| recipe.chance(labelled.set_name(set)),
+            recipe.set_power,
+        ),
+        stance: Pool::new(
+            stance_items,
+            |set| recipe.chance(labelled.set_name(set)),
+            recipe.set_power,
         ),
         recipe: &recipe,
         config: &config,
@@ -422,6 +357,28 @@ pub fn run(args: &Args) -> Result<()> {
     write_model(&args.out.join("model"), &args.encoder, &params, &heads)
 }
 
+/// What the recipe wants of the parallel text: distillation and code switching.
+fn translators(args: &Args, recipe: &Recipe) -> Result<(Option<Distiller>, Option<CodeSwitch>)> {
+    let distiller = match (&args.align, &args.teacher) {
+        (Some(align), Some(teacher)) if recipe.parallel_tokens > 0 => Some(Distiller::open(
+            align,
+            teacher,
+            &recipe.distill,
+            recipe.seed,
+            &Device::Cpu,
+        )?),
+        _ => None,
+    };
+    let switch = match (&recipe.switch, &distiller) {
+        (Some(settings), Some(distiller)) => Some(CodeSwitch::new(distiller.store(), settings)?),
+        (Some(_), None) => {
+            candle_core::bail!("the recipe has [switch]: it needs --align and --teacher")
+        }
+        (None, _) => None,
+    };
+    Ok((distiller, switch))
+}
+
 /// The run's last checkpoint, or its beginning: the pretrained encoder with fresh heads.
 fn begin(
     args: &Args,
@@ -453,50 +410,4 @@ fn begin(
         fingerprint,
     };
     Ok((params, AdamW::new(recipe.optimiser), position))
-}
-
-/// Writes encoder and heads as f32, with their configuration, for `calibrate` and `export`.
-fn write_model(folder: &Path, encoder: &Path, params: &Params, heads: &HeadsConfig) -> Result<()> {
-    use candle_core::DType::F32;
-    std::fs::create_dir_all(folder)?;
-    let is_head = |name: &str| name.starts_with("stance.") || name.starts_with("topic.");
-    let save = candle_core::safetensors::save;
-    save(
-        &params.tensors(F32, |n| !is_head(n))?,
-        folder.join("model.safetensors"),
-    )?;
-    save(
-        &params.tensors(F32, is_head)?,
-        folder.join("heads.safetensors"),
-    )?;
-    for file in ["config.json", "tokenizer.json"] {
-        std::fs::copy(encoder.join(file), folder.join(file))?;
-    }
-    let text = serde_json::to_string_pretty(heads).map_err(candle_core::Error::wrap)?;
-    std::fs::write(folder.join("stance.json"), text)?;
-    Ok(())
-}
-
-/// Reads a student back from a folder that [`run`] wrote.
-///
-/// # Errors
-/// When a file is missing or does not fit.
-pub fn read_model(folder: &Path, device: &Device) -> Result<(Params, EncoderConfig, HeadsConfig)> {
-    let mut params = Params::load(&folder.join("model.safetensors"), device)?;
-    for (name, var) in Params::load(&folder.join("heads.safetensors"), device)?.iter() {
-        params.insert(name, var.as_tensor())?;
-    }
-    let config = pretrain::load_config(folder)?;
-    let text = std::fs::read_to_string(folder.join("stance.json"))?;
-    let heads = serde_json::from_str(&text).map_err(candle_core::Error::wrap)?;
-    Ok((params, config, heads))
-}
-
-/// The frozen encoder of a folder, for stages that only read with it.
-///
-/// # Errors
-/// When a file is missing or does not fit.
-pub fn frozen_encoder(folder: &Path, device: &Device) -> Result<Bert> {
-    let params = Params::load(&folder.join("model.safetensors"), device)?;
-    Bert::load(&params.view(|_| false), &pretrain::load_config(folder)?)
 }

@@ -110,7 +110,7 @@ pub fn run(args: &Args) -> Result<()> {
         labelled: &labelled,
         states,
     }
-    .train(params)?;
+    .train(&params)?;
     for (name, value) in fitted.measured.values() {
         println!("{name}\t{value:.4}");
     }
@@ -285,7 +285,7 @@ struct Fitted {
 }
 
 impl Fit<'_> {
-    fn train(&self, params: Params) -> Result<Fitted> {
+    fn train(&self, params: &Params) -> Result<Fitted> {
         let recipe = self.recipe;
         let items: Vec<Item> = self
             .labelled
@@ -310,11 +310,11 @@ impl Fit<'_> {
             order.shuffle(&mut generator(recipe.seed, &[b"fit", &epoch.to_le_bytes()]));
             for batch in batches_of(&order, &items, recipe.batch_tokens) {
                 let rate = recipe.rate * schedule(step, steps / 20 + 1, steps);
-                self.step(step, &params, &mut optimiser, &items, &batch, rate)?;
+                self.step(step, params, &mut optimiser, &items, &batch, rate)?;
                 step += 1;
                 bar.set_position(step);
             }
-            let heads = Heads::new(&params, self.heads, self.hidden(), |_| false)?;
+            let heads = Heads::new(params, self.heads, self.hidden(), |_| false)?;
             let read = |items: &[Item]| heads.read(&self.states.encode(items)?, items, &same);
             let measured = measure(read, self.labelled)?;
             let score = measured.score();

@@ -165,9 +165,10 @@ mod tests {
 
     #[test]
     fn what_nobody_asks_is_not_read() {
+        let mention = 1..2;
         let query = |sequence| Query {
             sequence,
-            mentions: vec![1..2],
+            mentions: vec![mention.clone()],
             scope: 1..3,
             paired: false,
         };

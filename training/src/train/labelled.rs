@@ -104,7 +104,7 @@ fn load<T: Example>(folder: &Path, file: &str) -> Result<Vec<T>> {
 }
 
 fn stance_row(row: StanceExample, sets: &mut Sets, known: &mut KnownNames) -> Row {
-    let half = bucket(&row.text) % 2 == 0;
+    let half = bucket(&row.text).is_multiple_of(2);
     let targets = row
         .targets
         .into_iter()

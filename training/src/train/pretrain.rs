@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use candle_core::{DType, Device, Result};
+use candle_core::{DType, Device, Result, Tensor};
 use stance::encoder::bert::Bert;
 use stance::encoder::config::EncoderConfig;
 use stance::encoder::cpu::Precision;
@@ -94,6 +94,69 @@ pub fn load_config(folder: &Path) -> Result<EncoderConfig> {
         .map_err(candle_core::Error::wrap)
 }
 
+/// Names of what a step reports.
+const TERMS: [&str; 6] = [
+    "loss",
+    "token",
+    "sentence",
+    "contrastive",
+    "mlm",
+    "gradient_norm",
+];
+
+/// Everything that a step needs.
+struct Run<'a> {
+    recipe: &'a Recipe,
+    config: &'a EncoderConfig,
+    distiller: Distiller,
+    masked: Option<MaskedText>,
+}
+
+/// What a step says, in the order of [`TERMS`].
+struct Report {
+    values: [f64; 6],
+    tokens: u64,
+}
+
+impl Run<'_> {
+    fn step(&self, step: u64, params: &Params, optimiser: &mut AdamW) -> Result<Report> {
+        let recipe = self.recipe;
+        let batch = self.distiller.draw(step, recipe.batch_tokens)?;
+        let frozen = step < recipe.frozen_steps;
+        let view = params.view(|name| !frozen || is_embedding(name));
+        let student = Bert::trainable(&view, self.config, recipe.precision)?;
+        let losses = self.distiller.losses(&student, &batch)?;
+        let (mut total, mut tokens) = (losses.total.clone(), batch.tokens() as u64);
+        let mut hidden = losses.total.zeros_like()?;
+        if let (Some(masked), Some(settings), false) = (&self.masked, &recipe.mlm, frozen) {
+            let batch = masked.draw(step)?;
+            hidden = mlm::loss(&student, &view, &batch)?;
+            total = (total + (&hidden * settings.weight)?)?;
+            tokens += batch.tokens() as u64;
+        }
+        let grads = student.backward(&total)?;
+        let factor = schedule(step, recipe.warmup, recipe.steps);
+        let norm = optimiser.step(params, &grads, |name| {
+            let peak = if is_embedding(name) {
+                recipe.embedding_rate
+            } else {
+                recipe.layer_rate
+            };
+            peak * factor
+        })?;
+        let number = |x: &Tensor| x.to_scalar::<f32>().map(f64::from);
+        let values = [
+            number(&total)?,
+            number(&losses.token)?,
+            number(&losses.sentence)?,
+            number(&losses.contrastive)?,
+            number(&hidden)?,
+            norm,
+        ];
+        Ok(Report { values, tokens })
+    }
+}
+
 /// Runs the stage.
 ///
 /// # Errors
@@ -137,6 +200,12 @@ pub fn run(args: &Args) -> Result<()> {
             recipe.seed,
         )?;
     }
+    let run = Run {
+        recipe: &recipe,
+        config: &config,
+        distiller,
+        masked,
+    };
     let mut journal = Journal::open(&args.out, position.step, recipe.steps)?;
     let (start, before) = (Instant::now(), position.seconds);
     let mut saved = Instant::now();
@@ -145,58 +214,22 @@ pub fn run(args: &Args) -> Result<()> {
     while position.step < end {
         let step = position.step;
         if step % recipe.validate_every == 0 {
-            validate(&distiller, &params, &config, step, &mut journal)?;
+            validate(&run.distiller, &params, &config, step, &mut journal)?;
         }
-        let batch = distiller.draw(step, recipe.batch_tokens)?;
-        let frozen = step < recipe.frozen_steps;
-        let view = params.view(|name| !frozen || is_embedding(name));
-        let student = Bert::trainable(&view, &config, recipe.precision)?;
-        let losses = distiller.losses(&student, &batch)?;
-        let (mut total, mut tokens) = (losses.total.clone(), batch.tokens() as u64);
-        let mut hidden = losses.total.zeros_like()?;
-        if let (Some(masked), Some(settings), false) = (&masked, &recipe.mlm, frozen) {
-            let batch = masked.draw(step)?;
-            hidden = mlm::loss(&student, &view, &batch)?;
-            total = (total + (&hidden * settings.weight)?)?;
-            tokens += batch.tokens() as u64;
+        let report = run.step(step, &params, &mut optimiser)?;
+        for (sum, value) in sums.iter_mut().zip(report.values) {
+            *sum += value;
         }
-        let grads = student.backward(&total)?;
-        let factor = schedule(step, recipe.warmup, recipe.steps);
-        let norm = optimiser.step(&params, &grads, |name| {
-            let peak = if is_embedding(name) {
-                recipe.embedding_rate
-            } else {
-                recipe.layer_rate
-            };
-            peak * factor
-        })?;
-        let terms = [
-            &total,
-            &losses.token,
-            &losses.sentence,
-            &losses.contrastive,
-            &hidden,
-        ];
-        for (sum, value) in sums.iter_mut().zip(terms) {
-            *sum += f64::from(value.to_scalar::<f32>()?);
-        }
-        sums[5] += norm;
+        let tokens = report.tokens;
         position.step += 1;
         position.tokens += tokens;
         position.seconds = before + start.elapsed().as_secs();
         journal.step(position.step, tokens);
         if position.step % recipe.report_every == 0 {
             let n = recipe.report_every as f64;
-            let names = [
-                "loss",
-                "token",
-                "sentence",
-                "contrastive",
-                "mlm",
-                "gradient_norm",
-            ];
-            let mut values: Vec<(&str, f64)> = names.into_iter().zip(sums.map(|s| s / n)).collect();
-            values.push(("rate", factor));
+            let mut values: Vec<(&str, f64)> = TERMS.into_iter().zip(sums.map(|s| s / n)).collect();
+            let rate = schedule(step, recipe.warmup, recipe.steps);
+            values.push(("rate", rate));
             values.push(("tokens", position.tokens as f64));
             journal.report("train", position.step, &values)?;
             sums = [0.0; 6];
@@ -214,8 +247,19 @@ pub fn run(args: &Args) -> Result<()> {
         }
     }
     checkpoint::save(&args.out, &params, &optimiser, &position)?;
-    validate(&distiller, &params, &config, position.step, &mut journal)?;
+    validate(
+        &run.distiller,
+        &params,
+        &config,
+        position.step,
+        &mut journal,
+    )?;
     journal.finish()?;
+    write_model(args, &params)
+}
+
+/// Writes the encoder for `finetune`.
+fn write_model(args: &Args, params: &Params) -> Result<()> {
     let model = args.out.join("model");
     std::fs::create_dir_all(&model)?;
     candle_core::safetensors::save(
