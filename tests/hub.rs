@@ -116,7 +116,7 @@ fn answer(stream: TcpStream, state: &Mutex<State>) {
         .push((format!("{method} {path}"), authorized));
     let (mut status, headers, mut content) = respond(&mut state, method, path, &body);
     if let Some(range) = range {
-        (status, content) = piece(&mut state, range, content);
+        (status, content) = piece(&mut state, &range, &content);
     }
     let mut reply = format!("HTTP/1.1 {status}\r\nConnection: close\r\n{headers}");
     let _ = write!(reply, "Content-Length: {}\r\n\r\n", content.len());
@@ -128,13 +128,13 @@ fn answer(stream: TcpStream, state: &Mutex<State>) {
 }
 
 /// The part of `content` that a range asks for.
-fn piece(state: &mut State, range: String, content: Vec<u8>) -> (&'static str, Vec<u8>) {
+fn piece(state: &mut State, range: &str, content: &[u8]) -> (&'static str, Vec<u8>) {
     let (start, end) = range
         .strip_prefix("bytes=")
         .and_then(|range| range.split_once('-'))
         .expect("a range");
     let (start, end): (usize, usize) = (start.parse().expect("start"), end.parse().expect("end"));
-    state.ranges.push(range.clone());
+    state.ranges.push(range.to_owned());
     match &mut state.pieces {
         Some(0) => return ("410 Gone", b"broken off".to_vec()),
         Some(left) => *left -= 1,

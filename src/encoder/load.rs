@@ -127,10 +127,13 @@ impl EncoderParts {
             }
             DtypeChoice::Auto | DtypeChoice::Int8 => {}
         }
-        let family = self.config.architecture;
-        let bert = Architecture::Bert == family
-            || Architecture::Roberta == family
-            || Architecture::XlmRoberta == family;
+        let bert = matches!(
+            self.config.architecture,
+            Architecture::Bert
+                | Architecture::DistilBert
+                | Architecture::Roberta
+                | Architecture::XlmRoberta
+        );
         let integers = if bert {
             Some(Bert::frozen(&self.weights, &self.config, Precision::Int8)?)
         } else {

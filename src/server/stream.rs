@@ -319,7 +319,8 @@ mod tests {
                 (1, text(b"a")),
                 (3, text(b"bc")),
                 (4, None),
-                (5, text(b"d"))
+                (5, text(b"d")),
+                (6, None)
             ]
         );
     }
