@@ -48,26 +48,34 @@ async fn a_short_request_waits_for_one_slice_of_a_long_one() {
         let place = batches
             .iter()
             .skip(before)
-            .position(|words| words[0] == "short");
+            .position(|words| words.contains(&"short".into()));
         waits.push(place.unwrap());
     }
     assert!(
         !waits.is_empty(),
         "the long document was too short for this"
     );
-    // Reading the short one takes a moment, in which slices go on; its pass stands alone.
+    // Reading the short one takes a moment, in which slices go on. Its pass stands alone, but for
+    // the end of the long one: what is left of that may be short itself, 128 tokens in two windows.
     let batches = fixture.double.batches();
-    let alone = batches
+    let with_short = batches
         .iter()
         .filter(|words| words.contains(&"short".into()));
     assert!(
-        alone.clone().all(|words| words == &["short"]),
+        with_short.clone().all(|words| words.len() <= 3),
         "{batches:?}"
     );
-    assert_eq!(alone.count(), waits.len());
+    let company = with_short.clone().filter(|words| words.len() > 1).count();
+    assert!(company <= 1, "{batches:?}");
+    assert_eq!(with_short.count(), waits.len());
     assert_eq!(finished(long).await, ["ok"]);
     let slices = fixture.double.batches();
-    let largest = slices.iter().skip(4).map(Vec::len).max();
+    let largest = slices
+        .iter()
+        .skip(4)
+        .filter(|words| !words.contains(&"short".into()))
+        .map(Vec::len)
+        .max();
     assert_eq!(largest, Some(1), "a slice holds one window of 64 tokens");
 }
 
