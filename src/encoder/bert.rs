@@ -14,194 +14,101 @@ use super::cpu::model::{Batch, EmbeddingTensors, Frozen, ModelTensors, Trained};
 use super::cpu::simd::Level;
 use super::cpu::train::{LayerTensors, Named};
 use super::error::EncoderError;
+use super::layers::{activate, places};
 use super::{Encoder, EncoderInfo, TokenStates, offsets_of, ops};
 
-/// Weight and bias of a dense layer, `[out, in]` and `[out]`.
-struct Dense {
-    weight: Tensor,
-    bias: Tensor,
+fn dense(vb: &VarBuilder, inputs: usize, outputs: usize) -> candle_core::Result<Named> {
+    Ok(Named {
+        weight: vb.get((outputs, inputs), "weight")?,
+        bias: vb.get(outputs, "bias")?,
+    })
 }
 
-impl Dense {
-    fn load(vb: &VarBuilder, inputs: usize, outputs: usize) -> candle_core::Result<Self> {
-        Ok(Self {
-            weight: vb.get((outputs, inputs), "weight")?,
-            bias: vb.get(outputs, "bias")?,
-        })
-    }
-
-    fn forward(&self, x: &Tensor) -> candle_core::Result<Tensor> {
-        ops::linear(x, &self.weight, &self.bias)
-    }
-
-    fn named(&self) -> Named {
-        Named {
-            weight: self.weight.clone(),
-            bias: self.bias.clone(),
-        }
-    }
+fn norm(vb: &VarBuilder, hidden: usize) -> candle_core::Result<Named> {
+    Ok(Named {
+        weight: vb.get(hidden, "weight")?,
+        bias: vb.get(hidden, "bias")?,
+    })
 }
 
-/// Scale and shift of a layer normalisation, both `[hidden]`.
-struct Norm {
-    gamma: Tensor,
-    beta: Tensor,
-    eps: f64,
+fn layer(vb: &VarBuilder, config: &EncoderConfig) -> candle_core::Result<LayerTensors> {
+    let (hidden, inner) = (config.hidden_size, config.intermediate_size);
+    let part = |name: &str| dense(&vb.pp("attention.self").pp(name), hidden, hidden);
+    Ok(LayerTensors {
+        projections: [part("query")?, part("key")?, part("value")?],
+        output: dense(&vb.pp("attention.output.dense"), hidden, hidden)?,
+        attention_norm: norm(&vb.pp("attention.output.LayerNorm"), hidden)?,
+        up: dense(&vb.pp("intermediate.dense"), hidden, inner)?,
+        down: dense(&vb.pp("output.dense"), inner, hidden)?,
+        output_norm: norm(&vb.pp("output.LayerNorm"), hidden)?,
+    })
 }
 
-impl Norm {
-    fn load(vb: &VarBuilder, hidden: usize, eps: f64) -> candle_core::Result<Self> {
-        let gamma = if vb.contains_tensor("gamma") {
-            "gamma"
-        } else {
-            "weight"
-        };
-        let beta = if vb.contains_tensor("beta") {
-            "beta"
-        } else {
-            "bias"
-        };
-        Ok(Self {
-            gamma: vb.get(hidden, gamma)?,
-            beta: vb.get(hidden, beta)?,
-            eps,
-        })
-    }
-
-    fn forward(&self, x: &Tensor) -> candle_core::Result<Tensor> {
-        ops::layer_norm(x, &self.gamma, &self.beta, self.eps)
-    }
-
-    fn named(&self) -> Named {
-        Named {
-            weight: self.gamma.clone(),
-            bias: self.beta.clone(),
-        }
-    }
-}
-
-struct Layer {
-    projections: [Dense; 3],
-    attention_output: Dense,
-    attention_norm: Norm,
-    intermediate: Dense,
-    output: Dense,
-    output_norm: Norm,
-    heads: usize,
-    activation: Activation,
-}
-
-impl Layer {
-    fn load(vb: &VarBuilder, config: &EncoderConfig) -> candle_core::Result<Self> {
-        let (hidden, inner, eps) = (
-            config.hidden_size,
-            config.intermediate_size,
-            config.layer_norm_eps,
-        );
-        let part = |name: &str| Dense::load(&vb.pp("attention.self").pp(name), hidden, hidden);
-        Ok(Self {
-            projections: [part("query")?, part("key")?, part("value")?],
-            attention_output: Dense::load(&vb.pp("attention.output.dense"), hidden, hidden)?,
-            attention_norm: Norm::load(&vb.pp("attention.output.LayerNorm"), hidden, eps)?,
-            intermediate: Dense::load(&vb.pp("intermediate.dense"), hidden, inner)?,
-            output: Dense::load(&vb.pp("output.dense"), inner, hidden)?,
-            output_norm: Norm::load(&vb.pp("output.LayerNorm"), hidden, eps)?,
-            heads: config.num_attention_heads,
-            activation: config.activation,
-        })
-    }
-
-    fn forward(&self, x: &Tensor, offsets: &Arc<Vec<usize>>) -> candle_core::Result<Tensor> {
-        let [q, k, v] = &self.projections;
-        let fused = Dense {
-            weight: Tensor::cat(&[&q.weight, &k.weight, &v.weight], 0)?,
-            bias: Tensor::cat(&[&q.bias, &k.bias, &v.bias], 0)?,
-        };
-        let context = ops::attention(&fused.forward(x)?, offsets, self.heads)?;
-        let x = self
-            .attention_norm
-            .forward(&(self.attention_output.forward(&context)? + x)?)?;
-        let inner = self.intermediate.forward(&x)?;
-        let inner = match self.activation {
-            Activation::Gelu => ops::gelu(&inner)?,
-            Activation::GeluTanh => inner.gelu()?,
-            Activation::Relu => inner.relu()?,
-        };
-        self.output_norm
-            .forward(&(self.output.forward(&inner)? + x)?)
-    }
-
-    fn tensors(&self) -> LayerTensors {
-        LayerTensors {
-            projections: self.projections.each_ref().map(Dense::named),
-            output: self.attention_output.named(),
-            attention_norm: self.attention_norm.named(),
-            up: self.intermediate.named(),
-            down: self.output.named(),
-            output_norm: self.output_norm.named(),
-        }
-    }
+fn tensors(vb: &VarBuilder, config: &EncoderConfig) -> candle_core::Result<ModelTensors> {
+    let (hidden, embeddings) = (config.hidden_size, vb.pp("embeddings"));
+    let table = |rows: usize, name: &str| embeddings.get((rows, hidden), name);
+    Ok(ModelTensors {
+        embeddings: EmbeddingTensors {
+            words: table(config.vocab_size, "word_embeddings.weight")?,
+            positions: table(config.max_position_embeddings, "position_embeddings.weight")?,
+            token_type: table(config.type_vocab_size, "token_type_embeddings.weight")?,
+            norm: norm(&embeddings.pp("LayerNorm"), hidden)?,
+        },
+        layers: (0..config.num_hidden_layers)
+            .map(|i| layer(&vb.pp("encoder.layer").pp(i.to_string()), config))
+            .collect::<candle_core::Result<_>>()?,
+        heads: config.num_attention_heads,
+        eps: config.layer_norm_eps,
+    })
 }
 
 /// The same network on candle tensors: on any device, for any activation, with gradients.
 struct Stock {
-    words: Tensor,
-    positions: Tensor,
-    token_type: Tensor,
-    norm: Norm,
-    layers: Vec<Layer>,
+    tensors: ModelTensors,
     activation: Activation,
 }
 
 impl Stock {
-    fn load(vb: &VarBuilder, config: &EncoderConfig) -> candle_core::Result<Self> {
-        let (hidden, embeddings) = (config.hidden_size, vb.pp("embeddings"));
-        let table = |rows: usize, name: &str| embeddings.get((rows, hidden), name);
-        let layers = (0..config.num_hidden_layers)
-            .map(|i| Layer::load(&vb.pp("encoder.layer").pp(i.to_string()), config))
-            .collect::<candle_core::Result<_>>()?;
-        Ok(Self {
-            words: table(config.vocab_size, "word_embeddings.weight")?,
-            positions: table(config.max_position_embeddings, "position_embeddings.weight")?,
-            token_type: table(config.type_vocab_size, "token_type_embeddings.weight")?,
-            norm: Norm::load(&embeddings.pp("LayerNorm"), hidden, config.layer_norm_eps)?,
-            layers,
-            activation: config.activation,
-        })
+    fn norm(&self, x: &Tensor, norm: &Named) -> candle_core::Result<Tensor> {
+        ops::layer_norm(x, &norm.weight, &norm.bias, self.tensors.eps)
     }
 
-    /// The tensors for the CPU backend, where it can run them.
-    fn tensors(&self, heads: usize) -> Option<ModelTensors> {
-        let tensors = ModelTensors {
-            embeddings: EmbeddingTensors {
-                words: self.words.clone(),
-                positions: self.positions.clone(),
-                token_type: self.token_type.clone(),
-                norm: self.norm.named(),
-            },
-            layers: self.layers.iter().map(Layer::tensors).collect(),
-            heads,
-            eps: self.norm.eps,
+    fn layer(
+        &self,
+        layer: &LayerTensors,
+        x: &Tensor,
+        offsets: &Arc<Vec<usize>>,
+    ) -> candle_core::Result<Tensor> {
+        let linear = |x: &Tensor, dense: &Named| ops::linear(x, &dense.weight, &dense.bias);
+        let [q, k, v] = &layer.projections;
+        let fused = Named {
+            weight: Tensor::cat(&[&q.weight, &k.weight, &v.weight], 0)?,
+            bias: Tensor::cat(&[&q.bias, &k.bias, &v.bias], 0)?,
         };
-        (self.activation == Activation::Gelu && tensors.supported()).then_some(tensors)
+        let context = ops::attention(&linear(x, &fused)?, offsets, self.tensors.heads)?;
+        let sum = (linear(&context, &layer.output)? + x)?;
+        let x = self.norm(&sum, &layer.attention_norm)?;
+        let inner = activate(self.activation, &linear(&x, &layer.up)?)?;
+        self.norm(&(linear(&inner, &layer.down)? + x)?, &layer.output_norm)
     }
 
-    /// States after the embeddings and after each layer.
-    fn run(&self, batch: Batch) -> candle_core::Result<Vec<Tensor>> {
-        let device = self.words.device();
+    /// The last states; `each` sees those after the embeddings and after each layer.
+    fn run(&self, batch: Batch, mut each: impl FnMut(&Tensor)) -> candle_core::Result<Tensor> {
+        let embeddings = &self.tensors.embeddings;
+        let device = embeddings.words.device();
         let total = batch.ids.len();
-        let words = self
-            .words
-            .index_select(&Tensor::from_vec(batch.ids, total, device)?, 0)?;
-        let positions = self
-            .positions
-            .index_select(&Tensor::from_vec(batch.positions, total, device)?, 0)?;
-        let sum = ops::add_bias(&(words + positions)?, &self.token_type.get(0)?)?;
+        let rows = |table: &Tensor, rows: Vec<u32>| {
+            table.index_select(&Tensor::from_vec(rows, total, device)?, 0)
+        };
+        let sum =
+            (rows(&embeddings.words, batch.ids)? + rows(&embeddings.positions, batch.positions)?)?;
+        let sum = ops::add_bias(&sum, &embeddings.token_type.get(0)?)?;
         let offsets = Arc::new(batch.offsets);
-        let mut states = vec![self.norm.forward(&sum)?];
-        for layer in &self.layers {
-            let next = layer.forward(&states[states.len() - 1], &offsets)?;
-            states.push(next);
+        let mut states = self.norm(&sum, &embeddings.norm)?;
+        each(&states);
+        for layer in &self.tensors.layers {
+            states = self.layer(layer, &states, &offsets)?;
+            each(&states);
         }
         Ok(states)
     }
@@ -212,6 +119,13 @@ enum Backend {
     Stock(Stock),
     Frozen(Box<Frozen>),
     Trained(Box<Trained>),
+}
+
+impl Backend {
+    fn frozen(tensors: &ModelTensors, precision: Precision) -> candle_core::Result<Self> {
+        let frozen = Frozen::new(tensors, Level::best(), precision)?;
+        Ok(Self::Frozen(Box::new(frozen)))
+    }
 }
 
 /// A BERT or XLM-R encoder: on a CPU by kernels of its own ([`super::cpu`]), elsewhere, and for
@@ -240,14 +154,7 @@ impl Bert {
         config: &EncoderConfig,
         precision: Precision,
     ) -> candle_core::Result<Self> {
-        let stock = Stock::load(vb, config)?;
-        let backend = match stock.tensors(config.num_attention_heads) {
-            Some(tensors) => {
-                Backend::Frozen(Box::new(Frozen::new(&tensors, Level::best(), precision)?))
-            }
-            None => Backend::Stock(stock),
-        };
-        Ok(Self::new(vb, config, backend))
+        Self::choose(vb, config, |tensors| Backend::frozen(tensors, precision))
     }
 
     /// The same on weights that are being trained: gradients reach every tensor of `vb` that is
@@ -260,15 +167,12 @@ impl Bert {
         config: &EncoderConfig,
         precision: Precision,
     ) -> candle_core::Result<Self> {
-        let stock = Stock::load(vb, config)?;
-        let backend = match stock.tensors(config.num_attention_heads) {
-            Some(tensors) => match Trained::new(&tensors, Level::best(), precision)? {
-                Some(trained) => Backend::Trained(Box::new(trained)),
-                None => Backend::Frozen(Box::new(Frozen::new(&tensors, Level::best(), precision)?)),
-            },
-            None => Backend::Stock(stock),
-        };
-        Ok(Self::new(vb, config, backend))
+        Self::choose(vb, config, |tensors| {
+            match Trained::new(tensors, Level::best(), precision)? {
+                Some(trained) => Ok(Backend::Trained(Box::new(trained))),
+                None => Backend::frozen(tensors, precision),
+            }
+        })
     }
 
     /// On candle tensors alone, whatever the device: what the CPU backend is measured against.
@@ -276,23 +180,38 @@ impl Bert {
     /// # Errors
     /// As [`Bert::load`].
     pub fn stock(vb: &VarBuilder, config: &EncoderConfig) -> candle_core::Result<Self> {
-        let backend = Backend::Stock(Stock::load(vb, config)?);
-        Ok(Self::new(vb, config, backend))
+        Self::new(vb, config, |stock| Ok(Backend::Stock(stock)))
     }
 
-    fn new(vb: &VarBuilder, config: &EncoderConfig, backend: Backend) -> Self {
-        Self {
-            info: EncoderInfo {
-                architecture: config.architecture.model_type().to_owned(),
-                hidden: config.hidden_size,
-                layers: config.num_hidden_layers,
-                max_tokens: config.max_tokens(),
-                vocab: config.vocab_size,
-                device: vb.device().clone(),
-            },
-            backend,
+    /// With kernels by `kernels` where the CPU backend runs these tensors, else on candle's.
+    fn choose(
+        vb: &VarBuilder,
+        config: &EncoderConfig,
+        kernels: impl FnOnce(&ModelTensors) -> candle_core::Result<Backend>,
+    ) -> candle_core::Result<Self> {
+        Self::new(vb, config, |stock| {
+            if stock.activation == Activation::Gelu && stock.tensors.supported() {
+                kernels(&stock.tensors)
+            } else {
+                Ok(Backend::Stock(stock))
+            }
+        })
+    }
+
+    fn new(
+        vb: &VarBuilder,
+        config: &EncoderConfig,
+        backend: impl FnOnce(Stock) -> candle_core::Result<Backend>,
+    ) -> candle_core::Result<Self> {
+        let stock = Stock {
+            tensors: tensors(vb, config)?,
+            activation: config.activation,
+        };
+        Ok(Self {
+            info: EncoderInfo::of(config, vb.device()),
+            backend: backend(stock)?,
             position_offset: config.position_offset(),
-        }
+        })
     }
 
     /// Whether the kernels of [`super::cpu`] run this encoder, and not candle.
@@ -319,34 +238,12 @@ impl Bert {
         Ok(grads)
     }
 
-    fn check(&self, sequences: &[&[u32]]) -> Result<(), EncoderError> {
-        for (sequence, ids) in sequences.iter().enumerate() {
-            if ids.is_empty() {
-                return Err(EncoderError::EmptySequence { sequence });
-            }
-            if ids.len() > self.info.max_tokens {
-                return Err(EncoderError::SequenceTooLong {
-                    sequence,
-                    tokens: ids.len(),
-                    limit: self.info.max_tokens,
-                });
-            }
-            if let Some(&id) = ids.iter().find(|&&id| id as usize >= self.info.vocab) {
-                return Err(EncoderError::TokenOutOfRange {
-                    id,
-                    vocab: self.info.vocab,
-                });
-            }
-        }
-        Ok(())
-    }
-
     fn batch(&self, sequences: &[&[u32]]) -> Batch {
         Batch {
-            ids: sequences.iter().flat_map(|s| s.iter().copied()).collect(),
-            positions: sequences
-                .iter()
-                .flat_map(|s| (0..s.len() as u32).map(|i| i + self.position_offset))
+            ids: sequences.concat(),
+            positions: places(sequences)
+                .into_iter()
+                .map(|place| place + self.position_offset)
                 .collect(),
             offsets: offsets_of(sequences.iter().map(|s| s.len())),
         }
@@ -359,11 +256,15 @@ impl Bert {
     /// # Errors
     /// As [`Encoder::encode`].
     pub fn hidden_states(&self, sequences: &[&[u32]]) -> Result<Vec<Tensor>, EncoderError> {
-        self.check(sequences)?;
+        self.info.check(sequences)?;
         let batch = self.batch(sequences);
         let shape = (batch.ids.len(), self.info.hidden);
         match &self.backend {
-            Backend::Stock(stock) => Ok(stock.run(batch)?),
+            Backend::Stock(stock) => {
+                let mut states = Vec::with_capacity(self.info.layers + 1);
+                stock.run(batch, |x| states.push(x.clone()))?;
+                Ok(states)
+            }
             Backend::Trained(trained) => Ok(vec![trained.run(batch)?]),
             Backend::Frozen(frozen) => {
                 let mut states = Vec::with_capacity(self.info.layers + 1);
@@ -383,20 +284,14 @@ impl Encoder for Bert {
     }
 
     fn encode(&self, sequences: &[&[u32]]) -> Result<TokenStates, EncoderError> {
-        self.check(sequences)?;
-        let offsets = offsets_of(sequences.iter().map(|s| s.len()));
+        self.info.check(sequences)?;
         if sequences.is_empty() {
-            let states = Tensor::zeros((0, self.info.hidden), DType::F32, &self.info.device)?;
-            return Ok(TokenStates { states, offsets });
+            return Ok(TokenStates::none(&self.info)?);
         }
         let batch = self.batch(sequences);
-        let shape = (batch.ids.len(), self.info.hidden);
+        let (shape, offsets) = ((batch.ids.len(), self.info.hidden), batch.offsets.clone());
         let states = match &self.backend {
-            Backend::Stock(stock) => stock
-                .run(batch)?
-                .pop()
-                .ok_or(EncoderError::EmptySequence { sequence: 0 })?
-                .to_dtype(DType::F32)?,
+            Backend::Stock(stock) => stock.run(batch, |_| ())?.to_dtype(DType::F32)?,
             Backend::Trained(trained) => trained.run(batch)?,
             Backend::Frozen(frozen) => {
                 Tensor::from_vec(frozen.run(&batch, |_| ())?, shape, &self.info.device)?

@@ -96,21 +96,21 @@ impl List {
         self.norm("embeddings.LayerNorm", hidden, true);
         for layer in 0..config.num_hidden_layers {
             let base = format!("encoder.layer.{layer}");
-            for part in ["query", "key", "value"] {
-                self.dense(
-                    &format!("{base}.attention.self.{part}"),
-                    hidden,
-                    hidden,
-                    true,
-                );
-            }
-            self.outer(&base, config);
+            self.block(&base, &["query", "key", "value"], config);
         }
     }
 
-    /// What follows attention, in BERT and `DeBERTa`.
-    fn outer(&mut self, base: &str, config: &EncoderConfig) {
+    /// A layer of BERT and `DeBERTa`, which differ in the projections of their attention.
+    fn block(&mut self, base: &str, projections: &[&str], config: &EncoderConfig) {
         let (hidden, wide) = (config.hidden_size, config.intermediate_size);
+        for part in projections {
+            self.dense(
+                &format!("{base}.attention.self.{part}"),
+                hidden,
+                hidden,
+                true,
+            );
+        }
         self.dense(
             &format!("{base}.attention.output.dense"),
             hidden,
@@ -173,15 +173,7 @@ impl List {
         }
         for layer in 0..config.num_hidden_layers {
             let base = format!("encoder.layer.{layer}");
-            for part in &projections {
-                self.dense(
-                    &format!("{base}.attention.self.{part}"),
-                    hidden,
-                    hidden,
-                    true,
-                );
-            }
-            self.outer(&base, config);
+            self.block(&base, &projections, config);
         }
     }
 

@@ -7,7 +7,7 @@ use candle_nn::VarBuilder;
 
 use super::Encoder;
 use super::bert::Bert;
-use super::config::{Architecture, EncoderConfig};
+use super::config::{Architecture, EncoderConfig, Family};
 use super::cpu::Precision;
 use super::cpu::simd::Level;
 use super::deberta::Deberta;
@@ -17,7 +17,7 @@ use super::files::ModelFiles;
 use super::layout;
 use super::modernbert::ModernBert;
 use super::tokenizer::TextTokenizer;
-use super::weights::WeightsReader;
+use super::weights::{WEIGHTS_FILE, WEIGHTS_INDEX_FILE, WeightsReader, safetensors_names};
 
 pub use super::layout::expected_tensors;
 
@@ -89,16 +89,12 @@ impl EncoderParts {
     /// # Errors
     /// [`EncoderError::Compute`] when the device has no room for the weights.
     pub fn encoder(&self) -> Result<Box<dyn Encoder>, EncoderError> {
-        match self.config.architecture {
-            Architecture::Bert
-            | Architecture::DistilBert
-            | Architecture::Roberta
-            | Architecture::XlmRoberta => Ok(Box::new(Bert::load(&self.weights, &self.config)?)),
-            Architecture::DebertaV2 => Ok(Box::new(Deberta::load(&self.weights, &self.config)?)),
-            Architecture::ModernBert => {
-                Ok(Box::new(ModernBert::load(&self.weights, &self.config)?))
-            }
-        }
+        let (weights, config) = (&self.weights, &self.config);
+        Ok(match config.family {
+            Family::Bert => Box::new(Bert::load(weights, config)?),
+            Family::Deberta(_) => Box::new(Deberta::load(weights, config)?),
+            Family::ModernBert(_) => Box::new(ModernBert::load(weights, config)?),
+        })
     }
 
     /// The same in the precision that `choice` asks for, with the reason of the decision.
@@ -127,14 +123,7 @@ impl EncoderParts {
             }
             DtypeChoice::Auto | DtypeChoice::Int8 => {}
         }
-        let bert = matches!(
-            self.config.architecture,
-            Architecture::Bert
-                | Architecture::DistilBert
-                | Architecture::Roberta
-                | Architecture::XlmRoberta
-        );
-        let integers = if bert {
+        let integers = if matches!(self.config.family, Family::Bert) {
             Some(Bert::frozen(&self.weights, &self.config, Precision::Int8)?)
         } else {
             None
@@ -190,6 +179,22 @@ pub fn load_weights(
     Ok(VarBuilder::from_tensors(tensors, DType::F32, device))
 }
 
+/// Names of the files that [`EncoderParts::load`] reads.
+///
+/// # Errors
+/// [`EncoderError`]: `missing_file` without safetensors, `corrupt_weights`, `io`.
+pub fn encoder_files(files: &dyn ModelFiles) -> Result<Vec<String>, EncoderError> {
+    let Some(weights) = safetensors_names(files, "")? else {
+        return Err(files.missing(WEIGHTS_FILE));
+    };
+    let mut names = vec![CONFIG_FILE.to_owned(), TOKENIZER_FILE.to_owned()];
+    if weights != [WEIGHTS_FILE] {
+        names.push(WEIGHTS_INDEX_FILE.to_owned());
+    }
+    names.extend(weights);
+    Ok(names)
+}
+
 /// Loads every tensor of one safetensors file of a model as f32, by name.
 ///
 /// # Errors
@@ -235,7 +240,6 @@ mod tests {
 
     use super::*;
     use crate::encoder::files::Folder;
-    use crate::encoder::weights::WEIGHTS_FILE;
     use crate::error::ErrorCode;
 
     fn config() -> EncoderConfig {

@@ -73,17 +73,11 @@ impl<'a> WeightsReader<'a> {
         inside: &str,
         options: LoadOptions,
     ) -> Result<Self, EncoderError> {
-        let name = format!("{inside}{WEIGHTS_FILE}");
-        if files.open(&name)?.is_some() {
-            return Self::open_files(files, &[name]);
-        }
-        if let Some(index) = files.read(&format!("{inside}{WEIGHTS_INDEX_FILE}"))? {
-            let names = shard_names(&index)?;
-            let names: Vec<String> = names.iter().map(|name| format!("{inside}{name}")).collect();
+        if let Some(names) = safetensors_names(files, inside)? {
             return Self::open_files(files, &names);
         }
         match Pickles::names(files, inside)? {
-            None => Err(files.missing(&name)),
+            None => Err(files.missing(&format!("{inside}{WEIGHTS_FILE}"))),
             Some(names) if !options.allow_pickle => Err(EncoderError::PickleRefused {
                 file: names.first().cloned().unwrap_or_default(),
                 location: files.location(),
@@ -288,6 +282,23 @@ fn to_f32(dtype: Dtype, bytes: &[u8]) -> Option<Vec<f32>> {
         ),
         _ => None,
     }
+}
+
+/// Names of the safetensors files of a model, or of the folder `inside` it: one, or shards.
+pub(super) fn safetensors_names(
+    files: &dyn ModelFiles,
+    inside: &str,
+) -> Result<Option<Vec<String>>, EncoderError> {
+    let name = format!("{inside}{WEIGHTS_FILE}");
+    if files.open(&name)?.is_some() {
+        return Ok(Some(vec![name]));
+    }
+    let Some(index) = files.read(&format!("{inside}{WEIGHTS_INDEX_FILE}"))? else {
+        return Ok(None);
+    };
+    let names = shard_names(&index)?;
+    let names = names.iter().map(|name| format!("{inside}{name}"));
+    Ok(Some(names.collect()))
 }
 
 /// The files that an index lists, in order, each once.

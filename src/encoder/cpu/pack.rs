@@ -4,6 +4,8 @@
 //! input (or of four inputs, as bytes of one word) stand side by side, so that the inner loop
 //! reads straight on.
 
+use std::ops::Range;
+
 use rayon::prelude::*;
 
 use super::quantise::{inverse, quantise_row};
@@ -108,13 +110,13 @@ impl Packed {
         4 * (self.words.as_slice().len() + self.scales.len())
     }
 
-    /// Packs a matrix whose row `o`, `inputs` long, holds the weights of output channel `o`.
-    pub fn by_output<'a>(
+    /// Packs a matrix by panels: `fill` gets the channels of each, its words and its scales.
+    fn by_panels(
         level: Level,
         precision: Precision,
         outputs: usize,
         inputs: usize,
-        row: impl Fn(usize) -> &'a [f32] + Sync,
+        fill: impl Fn(Range<usize>, &mut [u32], &mut [f32]) + Sync,
     ) -> Self {
         let mut out = Self::empty(level, precision, outputs, inputs);
         let (width, groups) = (2 * level.lanes(), out.groups);
@@ -127,29 +129,41 @@ impl Packed {
             .zip(scales)
             .enumerate()
             .for_each(|(p, (words, scales))| {
-                let present = width.min(outputs - p * width);
-                match precision {
-                    Precision::F32 => {
-                        for c in 0..present {
-                            let row = row(p * width + c);
-                            for (i, x) in row[..inputs].iter().enumerate() {
-                                words[i * width + c] = x.to_bits();
-                            }
-                        }
-                    }
-                    Precision::Int8 => {
-                        let mut bytes = vec![0u32; inputs.div_ceil(64) * 16];
-                        for (c, scale) in scales.iter_mut().enumerate().take(present) {
-                            let row = &row(p * width + c)[..inputs];
-                            *scale = quantise_row(level, row, 128, &mut bytes).0;
-                            for (i, word) in bytes[..groups].iter().enumerate() {
-                                words[i * width + c] = *word;
-                            }
-                        }
-                    }
-                }
+                let channels = p * width..outputs.min((p + 1) * width);
+                fill(channels, words, scales);
             });
         out
+    }
+
+    /// Packs a matrix whose row `o`, `inputs` long, holds the weights of output channel `o`.
+    pub fn by_output<'a>(
+        level: Level,
+        precision: Precision,
+        outputs: usize,
+        inputs: usize,
+        row: impl Fn(usize) -> &'a [f32] + Sync,
+    ) -> Self {
+        let width = 2 * level.lanes();
+        let fill = |channels: Range<usize>, words: &mut [u32], scales: &mut [f32]| match precision {
+            Precision::F32 => {
+                for (c, channel) in channels.enumerate() {
+                    for (i, x) in row(channel)[..inputs].iter().enumerate() {
+                        words[i * width + c] = x.to_bits();
+                    }
+                }
+            }
+            Precision::Int8 => {
+                let mut bytes = vec![0u32; inputs.div_ceil(64) * 16];
+                for (c, (channel, scale)) in channels.zip(scales).enumerate() {
+                    let row = &row(channel)[..inputs];
+                    *scale = quantise_row(level, row, 128, &mut bytes).0;
+                    for (i, word) in bytes[..inputs.div_ceil(4)].iter().enumerate() {
+                        words[i * width + c] = *word;
+                    }
+                }
+            }
+        };
+        Self::by_panels(level, precision, outputs, inputs, fill)
     }
 
     /// Packs a matrix whose row `i`, `outputs` long, holds the weights of input `i`.
@@ -160,38 +174,27 @@ impl Packed {
         inputs: usize,
         row: impl Fn(usize) -> &'a [f32] + Sync,
     ) -> Self {
-        let mut out = Self::empty(level, precision, outputs, inputs);
-        let (width, groups) = (2 * level.lanes(), out.groups);
-        if out.words.as_slice().is_empty() {
-            return out;
-        }
-        let panels = out.words.as_mut_slice().par_chunks_mut(width * groups);
-        let scales = out.scales.par_chunks_mut(width);
-        panels
-            .zip(scales)
-            .enumerate()
-            .for_each(|(p, (words, scales))| {
-                let first = p * width;
-                let present = width.min(outputs - first);
-                let columns = |i: usize| &row(i)[first..first + present];
-                match precision {
-                    Precision::F32 => {
-                        for i in 0..inputs {
-                            for (word, x) in words[i * width..].iter_mut().zip(columns(i)) {
-                                *word = x.to_bits();
-                            }
+        let width = 2 * level.lanes();
+        let fill = |channels: Range<usize>, words: &mut [u32], scales: &mut [f32]| {
+            let columns = |i: usize| &row(i)[channels.clone()];
+            match precision {
+                Precision::F32 => {
+                    for i in 0..inputs {
+                        for (word, x) in words[i * width..].iter_mut().zip(columns(i)) {
+                            *word = x.to_bits();
                         }
                     }
-                    Precision::Int8 => level.run(Panel {
-                        columns,
-                        inputs,
-                        present,
-                        words,
-                        scales,
-                    }),
                 }
-            });
-        out
+                Precision::Int8 => level.run(Panel {
+                    columns,
+                    inputs,
+                    present: channels.len(),
+                    words,
+                    scales,
+                }),
+            }
+        };
+        Self::by_panels(level, precision, outputs, inputs, fill)
     }
 }
 

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Device, Result, Tensor};
 
+use super::average::Average;
 use super::optim::{AdamW, AdamWConfig};
 use super::params::Params;
 
@@ -19,9 +20,29 @@ pub struct Position {
     pub tokens: u64,
     /// Seconds of training so far, rounded down.
     pub seconds: u64,
+    /// Members of the mean of the weights so far.
+    #[serde(default)]
+    pub averaged: u64,
     /// Hash of the data and the recipe; a checkpoint of other data or another recipe is refused.
     pub fingerprint: String,
 }
+
+/// Everything that a checkpoint holds.
+pub struct State {
+    /// The weights.
+    pub params: Params,
+    /// The optimiser with its moments.
+    pub optimiser: AdamW,
+    /// The mean of the weights, where it has begun.
+    pub average: Option<Average>,
+    /// Where the run stands.
+    pub position: Position,
+}
+
+const WEIGHTS: &str = "weights.safetensors";
+const AVERAGE: &str = "average.safetensors";
+const MOMENTS: &str = "moments.safetensors";
+const POSITION: &str = "position.json";
 
 fn folder(run: &Path) -> PathBuf {
     run.join("checkpoint")
@@ -31,7 +52,7 @@ fn folder(run: &Path) -> PathBuf {
 ///
 /// # Errors
 /// When the disk fails; the last checkpoint then still stands.
-pub fn save(run: &Path, params: &Params, optimiser: &AdamW, position: &Position) -> Result<()> {
+pub fn save(run: &Path, state: &State) -> Result<()> {
     let (fresh, last, old) = (
         run.join("checkpoint.new"),
         folder(run),
@@ -40,16 +61,30 @@ pub fn save(run: &Path, params: &Params, optimiser: &AdamW, position: &Position)
     remove(&fresh)?;
     remove(&old)?;
     fs::create_dir_all(&fresh)?;
-    let weights = params.tensors(DType::F32, |_| true)?;
-    candle_core::safetensors::save(&weights, fresh.join("weights.safetensors"))?;
-    let moments: HashMap<String, Tensor> = optimiser
+    let averaged = state.average.as_ref();
+    let weights = [
+        (WEIGHTS, Some(&state.params)),
+        (AVERAGE, averaged.map(Average::params)),
+    ];
+    for (name, params) in weights {
+        if let Some(params) = params {
+            let tensors = params.tensors(DType::F32, |_| true)?;
+            candle_core::safetensors::save(&tensors, fresh.join(name))?;
+        }
+    }
+    let position = Position {
+        averaged: averaged.map_or(0, Average::count),
+        ..state.position.clone()
+    };
+    let moments: HashMap<String, Tensor> = state
+        .optimiser
         .tensors()
         .map(|(name, tensor)| Ok((name, tensor.to_device(&Device::Cpu)?)))
         .collect::<Result<_>>()?;
-    candle_core::safetensors::save(&moments, fresh.join("moments.safetensors"))?;
-    let text = serde_json::to_string_pretty(&(position, optimiser.steps()))
+    candle_core::safetensors::save(&moments, fresh.join(MOMENTS))?;
+    let text = serde_json::to_string_pretty(&(position, state.optimiser.steps()))
         .map_err(candle_core::Error::wrap)?;
-    fs::write(fresh.join("position.json"), text)?;
+    fs::write(fresh.join(POSITION), text)?;
     if last.exists() {
         fs::rename(&last, &old)?;
     }
@@ -73,7 +108,7 @@ pub fn load(
     config: AdamWConfig,
     fingerprint: &str,
     device: &Device,
-) -> Result<Option<(Params, AdamW, Position)>> {
+) -> Result<Option<State>> {
     let mut last = folder(run);
     if !last.exists() {
         last = run.join("checkpoint.old");
@@ -81,7 +116,7 @@ pub fn load(
             return Ok(None);
         }
     }
-    let text = fs::read_to_string(last.join("position.json"))?;
+    let text = fs::read_to_string(last.join(POSITION))?;
     let (position, steps): (Position, u64) =
         serde_json::from_str(&text).map_err(candle_core::Error::wrap)?;
     if position.fingerprint != fingerprint {
@@ -90,9 +125,21 @@ pub fn load(
             last.display()
         );
     }
-    let params = Params::load(&last.join("weights.safetensors"), device)?;
-    let moments = candle_core::safetensors::load(last.join("moments.safetensors"), &Device::Cpu)?;
+    let params = Params::load(&last.join(WEIGHTS), device)?;
+    let average = match position.averaged {
+        0 => None,
+        count => Some(Average::restore(
+            Params::load(&last.join(AVERAGE), device)?,
+            count,
+        )),
+    };
+    let moments = candle_core::safetensors::load(last.join(MOMENTS), &Device::Cpu)?;
     let mut optimiser = AdamW::new(config);
     optimiser.restore(steps, &moments, &params)?;
-    Ok(Some((params, optimiser, position)))
+    Ok(Some(State {
+        params,
+        optimiser,
+        average,
+        position,
+    }))
 }

@@ -17,6 +17,7 @@ use stance::encoder::cpu::Precision;
 use stance::encoder::{Encoder, TokenStates, offsets_of};
 use stance::heads::mean_pool;
 
+use super::draw::Draw;
 use super::generator;
 use super::params::Params;
 use super::pretrain::load_config;
@@ -183,7 +184,8 @@ pub struct Distiller {
     teacher: Bert,
     settings: Settings,
     seed: u64,
-    languages: Vec<(String, f64)>,
+    languages: Vec<String>,
+    draw: Draw,
 }
 
 impl Distiller {
@@ -207,16 +209,10 @@ impl Distiller {
             settings.teacher_precision,
         )?;
         let fallback = settings.languages.get("other").copied().unwrap_or(0.0);
-        let languages = store
-            .languages()
-            .map(|l| {
-                (
-                    l.to_owned(),
-                    settings.languages.get(l).copied().unwrap_or(fallback),
-                )
-            })
-            .collect();
+        let languages: Vec<String> = store.languages().map(str::to_owned).collect();
+        let weight = |l: &String| settings.languages.get(l).copied().unwrap_or(fallback);
         Ok(Self {
+            draw: Draw::new("distill.languages", languages.iter().map(weight))?,
             store,
             teacher,
             settings: settings.clone(),
@@ -235,7 +231,7 @@ impl Distiller {
         let counts = self
             .languages
             .iter()
-            .map(|(l, _)| format!("{l}:{}", self.store.len(l)));
+            .map(|l| format!("{l}:{}", self.store.len(l)));
         counts.collect::<Vec<_>>().join(" ")
     }
 
@@ -251,16 +247,9 @@ impl Distiller {
     /// When the store is corrupt.
     pub fn draw(&self, step: u64, tokens: usize) -> Result<Batch> {
         let mut rng = generator(self.seed, &[b"parallel", &step.to_le_bytes()]);
-        let total: f64 = self.languages.iter().map(|(_, w)| w).sum();
         let (mut pairs, mut english, mut read) = (Vec::new(), Vec::new(), 0);
         while read < tokens {
-            let mut at = rng.random::<f64>() * total;
-            let mut language = 0;
-            while language + 1 < self.languages.len() && at >= self.languages[language].1 {
-                at -= self.languages[language].1;
-                language += 1;
-            }
-            let name = &self.languages[language].0;
+            let name = &self.languages[self.draw.number(&mut rng)];
             let index = rng.random_range(0..self.store.len(name));
             if index % HELD_OUT == 0 {
                 continue;
@@ -296,7 +285,7 @@ impl Distiller {
     pub fn validate(&self, student: &dyn Encoder) -> Result<Vec<(String, f64)>> {
         let mut out = Vec::new();
         let (mut errors, mut batches) = (0.0, 0.0);
-        for (language, _) in &self.languages {
+        for language in &self.languages {
             let (mut own, mut theirs) = (Vec::new(), Vec::new());
             let numbers = (0..self.store.len(language)).step_by(HELD_OUT);
             let held: Vec<usize> = numbers.take(VALIDATION_PAIRS).collect();

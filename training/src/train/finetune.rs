@@ -8,7 +8,6 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::time::Instant;
 
 use candle_core::{Device, Result, Tensor};
 use rand_chacha::ChaCha8Rng;
@@ -20,17 +19,16 @@ use stance::heads::{HeadsConfig, tensor_shapes};
 use stance::predict::TopicNames;
 
 use super::augment::{Augmentation, Names, augment};
-use super::checkpoint::{self, Position};
 use super::distill::{self, Distiller};
 use super::item::Item;
-use super::journal::Journal;
-use super::labelled::load_labelled;
+use super::labelled::{Labelled, load_labelled};
 use super::measure::measure;
 use super::model_folder::write_model;
 use super::optim::{AdamW, AdamWConfig};
 use super::params::Params;
 use super::pool::{Pool, one_window};
 use super::pretrain;
+use super::session::{Pace, Report, Session, Stage};
 use super::student::{SetLabels, Student, dropout, stance_loss, topic_loss};
 use super::switch::{self, CodeSwitch};
 use super::{generator, schedule};
@@ -46,6 +44,10 @@ pub struct Recipe {
     /// The run ends after so many of them; after all when absent.
     #[serde(default)]
     pub stop: Option<u64>,
+    /// The weights are the mean over the steps after this share of the schedule; those of the last
+    /// step when absent.
+    #[serde(default)]
+    pub average_from: Option<f64>,
     /// Steps of linear warm-up.
     pub warmup: u64,
     /// Tokens of stance rows per step.
@@ -140,6 +142,17 @@ pub struct Args {
 }
 
 impl Recipe {
+    fn pace(&self) -> Pace {
+        Pace {
+            steps: self.steps,
+            stop: self.stop,
+            report_every: self.report_every,
+            validate_every: self.validate_every,
+            checkpoint_seconds: self.checkpoint_seconds,
+            average_from: self.average_from,
+        }
+    }
+
     /// The configuration of the heads that this recipe trains, not yet calibrated.
     fn heads(&self) -> Result<HeadsConfig> {
         let names = TopicNames::embedded().map_err(candle_core::Error::wrap)?;
@@ -187,18 +200,15 @@ struct Run<'a> {
     mask: u32,
     distiller: Option<Distiller>,
     switch: Option<CodeSwitch>,
+    /// The rows that validate.
+    labelled: Labelled,
 }
 
-/// Sums of a step, for the journal.
-struct Report {
-    tokens: usize,
-    stance: f64,
-    topic: f64,
-    parallel: f64,
-    norm: f64,
-}
+impl Stage for Run<'_> {
+    fn terms(&self) -> &'static [&'static str] {
+        &["stance", "topic", "parallel", "gradient_norm"]
+    }
 
-impl Run<'_> {
     fn step(&self, step: u64, params: &Params, optimiser: &mut AdamW) -> Result<Report> {
         let recipe = self.recipe;
         let mut rng = generator(recipe.seed, &[b"finetune", &step.to_le_bytes()]);
@@ -244,13 +254,14 @@ impl Run<'_> {
         let layers = self.config.num_hidden_layers;
         let norm = optimiser.step(params, &grads, |name| recipe.rate(name, layers) * factor)?;
         let number = |x: &Tensor| x.to_scalar::<f32>().map(f64::from);
-        Ok(Report {
-            tokens,
-            stance: number(&stance)?,
-            topic: number(&topic)?,
-            parallel: number(&parallel)?,
-            norm,
-        })
+        let values = vec![number(&stance)?, number(&topic)?, number(&parallel)?, norm];
+        Ok(Report { values, tokens })
+    }
+
+    fn validate(&self, params: &Params) -> Result<Vec<(String, f64)>> {
+        let student = Student::new(params, self.config, self.heads, Precision::F32, |_| false)?;
+        let read = |items: &[Item]| student.forward(items, &|x| Ok(x.clone()));
+        Ok(measure(read, &self.labelled)?.values())
     }
 }
 
@@ -261,7 +272,6 @@ impl Run<'_> {
 pub fn run(args: &Args) -> Result<()> {
     let text = std::fs::read_to_string(&args.recipe)?;
     let recipe: Recipe = toml::from_str(&text).map_err(candle_core::Error::wrap)?;
-    std::fs::create_dir_all(&args.out)?;
     let config = pretrain::load_config(&args.encoder)?;
     let tokenizer = TextTokenizer::load(args.encoder.join("tokenizer.json"))
         .map_err(candle_core::Error::wrap)?;
@@ -291,12 +301,12 @@ pub fn run(args: &Args) -> Result<()> {
             std::mem::take(&mut labelled.topic_train),
             |set| recipe.chance(labelled.set_name(set)),
             recipe.set_power,
-        ),
+        )?,
         stance: Pool::new(
             stance_items,
             |set| recipe.chance(labelled.set_name(set)),
             recipe.set_power,
-        ),
+        )?,
         recipe: &recipe,
         config: &config,
         heads: &heads,
@@ -305,56 +315,16 @@ pub fn run(args: &Args) -> Result<()> {
         mask,
         distiller,
         switch,
+        labelled,
     };
-    let (params, mut optimiser, mut position) = begin(args, &recipe, &run, fingerprint)?;
-    let mut journal = Journal::open(&args.out, position.step, recipe.steps)?;
-    let (start, before) = (Instant::now(), position.seconds);
-    let mut saved = Instant::now();
-    let mut sums = [0.0f64; 4];
-    let end = recipe.stop.unwrap_or(recipe.steps).min(recipe.steps);
-    while position.step < end {
-        let report = run.step(position.step, &params, &mut optimiser)?;
-        let values = [report.stance, report.topic, report.parallel, report.norm];
-        for (sum, value) in sums.iter_mut().zip(values) {
-            *sum += value;
-        }
-        position.step += 1;
-        position.tokens += report.tokens as u64;
-        position.seconds = before + start.elapsed().as_secs();
-        journal.step(position.step, report.tokens as u64);
-        if position.step % recipe.report_every == 0 {
-            let n = recipe.report_every as f64;
-            let names = ["stance", "topic", "parallel", "gradient_norm"];
-            let mut values: Vec<(&str, f64)> = names.into_iter().zip(sums.map(|s| s / n)).collect();
-            values.push(("tokens", position.tokens as f64));
-            journal.report("train", position.step, &values)?;
-            sums = [0.0; 4];
-        }
-        if position.step % recipe.validate_every == 0 || position.step == end {
-            let student = Student::new(&params, &config, &heads, Precision::F32, |_| false)?;
-            let values = measure(
-                |items| student.forward(items, &|x| Ok(x.clone())),
-                &labelled,
-            )?
-            .values();
-            let values: Vec<(&str, f64)> = values.iter().map(|(n, v)| (n.as_str(), *v)).collect();
-            journal.report("valid", position.step, &values)?;
-        }
-        let out_of_time = args
-            .max_seconds
-            .is_some_and(|s| start.elapsed().as_secs() >= s);
-        if saved.elapsed().as_secs() >= recipe.checkpoint_seconds || out_of_time {
-            checkpoint::save(&args.out, &params, &optimiser, &position)?;
-            journal.plot()?;
-            saved = Instant::now();
-        }
-        if out_of_time {
-            return Ok(());
-        }
+    let begin = || begin(args, &recipe, &heads, config.hidden_size);
+    let pace = recipe.pace();
+    let mut session = Session::open(&args.out, pace, recipe.optimiser, fingerprint, begin)?;
+    if session.run(&run, args.max_seconds)? {
+        let folder = args.out.join("model");
+        write_model(&folder, &args.encoder, session.weights(), &heads)?;
     }
-    checkpoint::save(&args.out, &params, &optimiser, &position)?;
-    journal.finish()?;
-    write_model(&args.out.join("model"), &args.encoder, &params, &heads)
+    Ok(())
 }
 
 /// What the recipe wants of the parallel text: distillation and code switching.
@@ -379,17 +349,9 @@ fn translators(args: &Args, recipe: &Recipe) -> Result<(Option<Distiller>, Optio
     Ok((distiller, switch))
 }
 
-/// The run's last checkpoint, or its beginning: the pretrained encoder with fresh heads.
-fn begin(
-    args: &Args,
-    recipe: &Recipe,
-    run: &Run,
-    fingerprint: String,
-) -> Result<(Params, AdamW, Position)> {
+/// The weights that a run begins with: the pretrained encoder with its heads, or fresh ones.
+fn begin(args: &Args, recipe: &Recipe, config: &HeadsConfig, hidden: usize) -> Result<Params> {
     let device = Device::Cpu;
-    if let Some(state) = checkpoint::load(&args.out, recipe.optimiser, &fingerprint, &device)? {
-        return Ok(state);
-    }
     let mut params = Params::load(&args.encoder.join("model.safetensors"), &device)?;
     let heads = args.encoder.join("heads.safetensors");
     if heads.is_file() {
@@ -398,16 +360,7 @@ fn begin(
             params.insert(name, var.as_tensor())?;
         }
     } else {
-        params.init(
-            &tensor_shapes(run.heads, run.config.hidden_size),
-            recipe.seed,
-        )?;
+        params.init(&tensor_shapes(config, hidden), recipe.seed)?;
     }
-    let position = Position {
-        step: 0,
-        tokens: 0,
-        seconds: 0,
-        fingerprint,
-    };
-    Ok((params, AdamW::new(recipe.optimiser), position))
+    Ok(params)
 }

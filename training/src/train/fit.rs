@@ -5,16 +5,15 @@
 //! calibrated on them, and written as a model folder that every command of `stance` reads.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
 use std::path::PathBuf;
 
 use candle_core::{DType, Device, Error, Result, Tensor};
 use indicatif::{ProgressBar, ProgressStyle};
 use rand::seq::SliceRandom;
+use stance::encoder::Encoder;
 use stance::encoder::files::{Folder, ModelFiles};
 use stance::encoder::hub::{HubOptions, locate_encoder};
-use stance::encoder::load::{EncoderParts, load_tensors};
-use stance::encoder::{Encoder, TokenStates, offsets_of};
+use stance::encoder::load::{EncoderParts, encoder_files, load_tensors};
 use stance::heads::calibration::Calibration;
 use stance::heads::{HeadsConfig, tensor_shapes};
 use stance::model::{DEFAULT_MODEL, ManifestInfo, default_model, write_manifest};
@@ -28,7 +27,8 @@ use super::measure::{Measured, measure};
 use super::optim::{AdamW, AdamWConfig};
 use super::params::Params;
 use super::schedule;
-use super::student::{Heads, SetLabels, dropout, sequences, stance_loss, topic_loss};
+use super::states::States;
+use super::student::{Heads, SetLabels, dropout, stance_loss, topic_loss};
 use super::user_rows::{read_user_rows, today};
 
 /// `training/recipes/fit.toml`.
@@ -208,68 +208,6 @@ fn silence_untrained(
     Ok(())
 }
 
-/// The frozen encoder and the states that it has given, in half precision.
-struct States<'a> {
-    encoder: &'a dyn Encoder,
-    kept: RefCell<HashMap<usize, Tensor>>,
-    room: RefCell<f64>,
-}
-
-impl<'a> States<'a> {
-    fn new(encoder: &'a dyn Encoder, gib: f64) -> Self {
-        Self {
-            encoder,
-            kept: RefCell::default(),
-            room: RefCell::new(gib * f64::from(1 << 30)),
-        }
-    }
-
-    fn encode(&self, items: &[Item]) -> Result<TokenStates> {
-        self.encoder.encode(&sequences(items)).map_err(Error::wrap)
-    }
-
-    /// States of the items with these numbers, packed.
-    fn of(&self, all: &[Item], numbers: &[usize]) -> Result<TokenStates> {
-        let missing: Vec<usize> = numbers
-            .iter()
-            .copied()
-            .filter(|i| !self.kept.borrow().contains_key(i))
-            .collect();
-        let items: Vec<Item> = missing.iter().map(|&i| all[i].clone()).collect();
-        let mut fresh: HashMap<usize, Tensor> = HashMap::new();
-        if !items.is_empty() {
-            let states = self.encode(&items)?;
-            let mut start = 0;
-            for (&i, item) in missing.iter().zip(&items) {
-                let part = states.states.narrow(0, start, item.tokens())?;
-                start += item.tokens();
-                // A copy: a view would keep the whole batch in memory.
-                fresh.insert(i, part.to_dtype(DType::F16)?.copy()?);
-            }
-        }
-        let parts: Vec<Tensor> = numbers
-            .iter()
-            .filter_map(|i| {
-                let kept = self.kept.borrow().get(i).cloned();
-                kept.or_else(|| fresh.get(i).cloned())
-            })
-            .collect();
-        for (i, part) in fresh {
-            let bytes = (part.elem_count() * 2) as f64;
-            let mut room = self.room.borrow_mut();
-            if *room >= bytes {
-                *room -= bytes;
-                self.kept.borrow_mut().insert(i, part);
-            }
-        }
-        let windows = numbers.iter().flat_map(|&i| &all[i].windows);
-        Ok(TokenStates {
-            states: Tensor::cat(&parts, 0)?.to_dtype(DType::F32)?,
-            offsets: offsets_of(windows.map(Vec::len)),
-        })
-    }
-}
-
 struct Fit<'a> {
     recipe: &'a Recipe,
     heads: &'a HeadsConfig,
@@ -314,18 +252,14 @@ impl Fit<'_> {
                 step += 1;
                 bar.set_position(step);
             }
-            let heads = Heads::new(params, self.heads, self.hidden(), |_| false)?;
+            let heads = Heads::new(&params.view(|_| false), self.heads, self.hidden())?;
             let read = |items: &[Item]| heads.read(&self.states.encode(items)?, items, &same);
             let measured = measure(read, self.labelled)?;
             let score = measured.score();
             bar.set_message(format!("epoch {} validation {score:.3}", epoch + 1));
             if best.as_ref().is_none_or(|(most, _)| score > *most) {
-                let mut kept = Params::new(params.device());
-                for (name, var) in params.iter() {
-                    kept.insert(name, &var.as_tensor().copy()?)?;
-                }
                 let fitted = Fitted {
-                    params: kept,
+                    params: params.copy()?,
                     measured,
                 };
                 best = Some((score, fitted));
@@ -337,7 +271,7 @@ impl Fit<'_> {
     }
 
     fn hidden(&self) -> usize {
-        self.states.encoder.info().hidden
+        self.states.encoder().info().hidden
     }
 
     fn step(
@@ -349,7 +283,7 @@ impl Fit<'_> {
         batch: &[usize],
         rate: f64,
     ) -> Result<()> {
-        let heads = Heads::new(params, self.heads, self.hidden(), |_| true)?;
+        let heads = Heads::new(&params.view(|_| true), self.heads, self.hidden())?;
         let items: Vec<Item> = batch.iter().map(|&i| all[i].clone()).collect();
         let states = self.states.of(all, batch)?;
         let seed = self.recipe.seed;
@@ -394,7 +328,7 @@ fn batches_of(order: &[usize], items: &[Item], tokens: usize) -> Vec<Vec<usize>>
 fn write(args: &Args, files: &dyn ModelFiles, params: &Params, heads: &HeadsConfig) -> Result<()> {
     let out = &args.out;
     std::fs::create_dir_all(out)?;
-    let mut names = encoder_files(files)?;
+    let mut names = encoder_files(files).map_err(Error::wrap)?;
     for name in &names {
         let mut to = std::fs::File::create(out.join(name))?;
         let Some(mut from) = files.open(name).map_err(Error::wrap)? else {
@@ -420,28 +354,4 @@ fn write(args: &Args, files: &dyn ModelFiles, params: &Params, heads: &HeadsConf
     write_manifest(out, info, &names).map_err(Error::wrap)?;
     println!("{}", out.display());
     Ok(())
-}
-
-/// Names of the files that an encoder is made of.
-fn encoder_files(files: &dyn ModelFiles) -> Result<Vec<String>> {
-    let mut names = vec!["config.json".to_owned(), "tokenizer.json".to_owned()];
-    let index = "model.safetensors.index.json";
-    match files.read(index).map_err(Error::wrap)? {
-        None => names.push("model.safetensors".to_owned()),
-        Some(text) => {
-            let index_value: serde_json::Value =
-                serde_json::from_slice(&text).map_err(Error::wrap)?;
-            let mut shards: Vec<String> = index_value["weight_map"]
-                .as_object()
-                .into_iter()
-                .flat_map(|map| map.values())
-                .filter_map(|v| v.as_str().map(str::to_owned))
-                .collect();
-            shards.sort();
-            shards.dedup();
-            names.push(index.to_owned());
-            names.extend(shards);
-        }
-    }
-    Ok(names)
 }

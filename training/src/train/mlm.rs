@@ -12,6 +12,7 @@ use rand_chacha::ChaCha8Rng;
 use stance::encoder::tokenizer::TextTokenizer;
 use stance::encoder::{Encoder, ops};
 
+use super::draw::Draw;
 use super::generator;
 use super::params::Params;
 use crate::data::corpus::{self, RetrievalTest};
@@ -67,6 +68,7 @@ impl Batch {
 /// Monolingual text, in memory.
 pub struct MaskedText {
     languages: Vec<Language>,
+    draw: Draw,
     tokenizer: TextTokenizer,
     settings: Settings,
     mask: u32,
@@ -76,7 +78,6 @@ pub struct MaskedText {
 struct Language {
     name: String,
     lines: Vec<String>,
-    chance: f64,
 }
 
 impl MaskedText {
@@ -94,7 +95,7 @@ impl MaskedText {
             candle_core::bail!("the tokenizer has no [MASK]")
         };
         let test = RetrievalTest::load(data).map_err(Error::wrap)?;
-        let mut languages = Vec::new();
+        let (mut languages, mut chances) = (Vec::new(), Vec::new());
         for file in corpus::mono_files(data).map_err(Error::wrap)? {
             let factor = settings.languages.get(&file.lang).copied().unwrap_or(1.0);
             let (mut lines, mut bytes) = (Vec::new(), 0);
@@ -113,8 +114,8 @@ impl MaskedText {
                 languages.push(Language {
                     name: file.lang,
                     lines,
-                    chance: (bytes as f64).powf(settings.power) * factor,
                 });
+                chances.push((bytes as f64).powf(settings.power) * factor);
             }
         }
         if languages.is_empty() {
@@ -122,6 +123,7 @@ impl MaskedText {
         }
         Ok(Self {
             languages,
+            draw: Draw::new("mlm.languages", chances)?,
             tokenizer,
             settings: settings.clone(),
             mask,
@@ -173,14 +175,7 @@ impl MaskedText {
 
     /// A stretch of a line of a language, both drawn.
     fn text(&self, rng: &mut ChaCha8Rng) -> &str {
-        let total: f64 = self.languages.iter().map(|l| l.chance).sum();
-        let mut at = rng.random::<f64>() * total;
-        let mut language = 0;
-        while language + 1 < self.languages.len() && at >= self.languages[language].chance {
-            at -= self.languages[language].chance;
-            language += 1;
-        }
-        let lines = &self.languages[language].lines;
+        let lines = &self.languages[self.draw.number(rng)].lines;
         let line = lines[rng.random_range(0..lines.len())].as_str();
         if line.len() <= LINE_BYTES {
             return line;

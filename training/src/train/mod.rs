@@ -1,10 +1,12 @@
 //! The training loops and what they share.
 
 pub mod augment;
+pub mod average;
 pub mod calibrate;
 pub mod card;
 pub mod checkpoint;
 pub mod distill;
+pub mod draw;
 pub mod export;
 pub mod finetune;
 pub mod fit;
@@ -18,6 +20,8 @@ pub mod optim;
 pub mod params;
 mod pool;
 pub mod pretrain;
+pub mod session;
+pub mod states;
 pub mod student;
 pub mod switch;
 pub mod user_rows;

@@ -49,6 +49,18 @@ impl Params {
         Ok(())
     }
 
+    /// Weights of their own with the same values.
+    ///
+    /// # Errors
+    /// When the device refuses the copy.
+    pub fn copy(&self) -> Result<Self> {
+        let mut copy = Self::new(&self.device);
+        for (name, var) in self.iter() {
+            copy.insert(name, &var.as_tensor().copy()?)?;
+        }
+        Ok(copy)
+    }
+
     /// Adds freshly initialised weights: zeros for biases, a normal distribution of standard
     /// deviation 0.02 (as BERT) for the rest, from a seed of the caller and the weight's name.
     ///

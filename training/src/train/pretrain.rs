@@ -4,7 +4,6 @@
 //! then everything.
 
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 use candle_core::{DType, Device, Result, Tensor};
 use stance::encoder::bert::Bert;
@@ -12,13 +11,12 @@ use stance::encoder::config::EncoderConfig;
 use stance::encoder::cpu::Precision;
 use stance::encoder::tokenizer::TextTokenizer;
 
-use super::checkpoint::{self, Position};
 use super::distill::{self, Distiller};
-use super::journal::Journal;
 use super::mlm::{self, MaskedText};
 use super::optim::{AdamW, AdamWConfig};
 use super::params::Params;
 use super::schedule;
+use super::session::{Pace, Report, Session, Stage};
 
 /// `training/recipes/pretrain.toml`.
 #[derive(Debug, Clone, serde::Deserialize, serde::Serialize)]
@@ -33,6 +31,10 @@ pub struct Recipe {
     pub stop: Option<u64>,
     /// Of these, steps in which the embeddings alone are trained.
     pub frozen_steps: u64,
+    /// The weights are the mean over the steps after this share of the schedule; those of the last
+    /// step when absent.
+    #[serde(default)]
+    pub average_from: Option<f64>,
     /// Steps of linear warm-up.
     pub warmup: u64,
     /// Student tokens per step.
@@ -81,6 +83,19 @@ pub struct Args {
     pub max_seconds: Option<u64>,
 }
 
+impl Recipe {
+    fn pace(&self) -> Pace {
+        Pace {
+            steps: self.steps,
+            stop: self.stop,
+            report_every: self.report_every,
+            validate_every: self.validate_every,
+            checkpoint_seconds: self.checkpoint_seconds,
+            average_from: self.average_from,
+        }
+    }
+}
+
 fn is_embedding(name: &str) -> bool {
     name.starts_with("embeddings.word_embeddings")
 }
@@ -94,16 +109,6 @@ pub fn load_config(folder: &Path) -> Result<EncoderConfig> {
         .map_err(candle_core::Error::wrap)
 }
 
-/// Names of what a step reports.
-const TERMS: [&str; 6] = [
-    "loss",
-    "token",
-    "sentence",
-    "contrastive",
-    "mlm",
-    "gradient_norm",
-];
-
 /// Everything that a step needs.
 struct Run<'a> {
     recipe: &'a Recipe,
@@ -112,13 +117,19 @@ struct Run<'a> {
     masked: Option<MaskedText>,
 }
 
-/// What a step says, in the order of [`TERMS`].
-struct Report {
-    values: [f64; 6],
-    tokens: u64,
-}
+impl Stage for Run<'_> {
+    fn terms(&self) -> &'static [&'static str] {
+        &[
+            "loss",
+            "token",
+            "sentence",
+            "contrastive",
+            "mlm",
+            "gradient_norm",
+            "rate",
+        ]
+    }
 
-impl Run<'_> {
     fn step(&self, step: u64, params: &Params, optimiser: &mut AdamW) -> Result<Report> {
         let recipe = self.recipe;
         let batch = self.distiller.draw(step, recipe.batch_tokens)?;
@@ -126,13 +137,13 @@ impl Run<'_> {
         let view = params.view(|name| !frozen || is_embedding(name));
         let student = Bert::trainable(&view, self.config, recipe.precision)?;
         let losses = self.distiller.losses(&student, &batch)?;
-        let (mut total, mut tokens) = (losses.total.clone(), batch.tokens() as u64);
+        let (mut total, mut tokens) = (losses.total.clone(), batch.tokens());
         let mut hidden = losses.total.zeros_like()?;
         if let (Some(masked), Some(settings), false) = (&self.masked, &recipe.mlm, frozen) {
             let batch = masked.draw(step)?;
             hidden = mlm::loss(&student, &view, &batch)?;
             total = (total + (&hidden * settings.weight)?)?;
-            tokens += batch.tokens() as u64;
+            tokens += batch.tokens();
         }
         let grads = student.backward(&total)?;
         let factor = schedule(step, recipe.warmup, recipe.steps);
@@ -145,15 +156,21 @@ impl Run<'_> {
             peak * factor
         })?;
         let number = |x: &Tensor| x.to_scalar::<f32>().map(f64::from);
-        let values = [
+        let values = vec![
             number(&total)?,
             number(&losses.token)?,
             number(&losses.sentence)?,
             number(&losses.contrastive)?,
             number(&hidden)?,
             norm,
+            factor,
         ];
         Ok(Report { values, tokens })
+    }
+
+    fn validate(&self, params: &Params) -> Result<Vec<(String, f64)>> {
+        let student = Bert::load(&params.view(|_| false), self.config)?;
+        self.distiller.validate(&student)
     }
 }
 
@@ -165,7 +182,6 @@ pub fn run(args: &Args) -> Result<()> {
     let text = std::fs::read_to_string(&args.recipe)?;
     let recipe: Recipe = toml::from_str(&text).map_err(candle_core::Error::wrap)?;
     let device = Device::Cpu;
-    std::fs::create_dir_all(&args.out)?;
     let config = load_config(&args.align.join("init"))?;
     let distiller = Distiller::open(
         &args.align,
@@ -177,85 +193,33 @@ pub fn run(args: &Args) -> Result<()> {
     let masked = masked_text(args, &recipe)?;
     let summary = masked.as_ref().map(MaskedText::summary).unwrap_or_default();
     let fingerprint = super::fingerprint(&[&text, &distiller.summary(), &summary]);
-
-    let (mut params, mut optimiser, mut position) =
-        match checkpoint::load(&args.out, recipe.optimiser, &fingerprint, &device)? {
-            Some(state) => state,
-            None => (
-                Params::load(&args.align.join("init/model.safetensors"), &device)?,
-                AdamW::new(recipe.optimiser),
-                Position {
-                    step: 0,
-                    tokens: 0,
-                    seconds: 0,
-                    fingerprint,
-                },
-            ),
-        };
-    if masked.is_some() {
-        mlm::init(
-            &mut params,
-            config.hidden_size,
-            config.vocab_size,
-            recipe.seed,
-        )?;
-    }
+    let begin = || {
+        let mut params = Params::load(&args.align.join("init/model.safetensors"), &device)?;
+        if masked.is_some() {
+            mlm::init(
+                &mut params,
+                config.hidden_size,
+                config.vocab_size,
+                recipe.seed,
+            )?;
+        }
+        Ok(params)
+    };
+    let pace = recipe.pace();
+    let mut session = Session::open(&args.out, pace, recipe.optimiser, fingerprint, begin)?;
     let run = Run {
         recipe: &recipe,
         config: &config,
         distiller,
         masked,
     };
-    let mut journal = Journal::open(&args.out, position.step, recipe.steps)?;
-    let (start, before) = (Instant::now(), position.seconds);
-    let mut saved = Instant::now();
-    let mut sums = [0.0f64; 6];
-    let end = recipe.stop.unwrap_or(recipe.steps).min(recipe.steps);
-    while position.step < end {
-        let step = position.step;
-        if step % recipe.validate_every == 0 {
-            validate(&run.distiller, &params, &config, step, &mut journal)?;
-        }
-        let report = run.step(step, &params, &mut optimiser)?;
-        for (sum, value) in sums.iter_mut().zip(report.values) {
-            *sum += value;
-        }
-        let tokens = report.tokens;
-        position.step += 1;
-        position.tokens += tokens;
-        position.seconds = before + start.elapsed().as_secs();
-        journal.step(position.step, tokens);
-        if position.step % recipe.report_every == 0 {
-            let n = recipe.report_every as f64;
-            let mut values: Vec<(&str, f64)> = TERMS.into_iter().zip(sums.map(|s| s / n)).collect();
-            let rate = schedule(step, recipe.warmup, recipe.steps);
-            values.push(("rate", rate));
-            values.push(("tokens", position.tokens as f64));
-            journal.report("train", position.step, &values)?;
-            sums = [0.0; 6];
-        }
-        let out_of_time = args
-            .max_seconds
-            .is_some_and(|s| start.elapsed().as_secs() >= s);
-        if saved.elapsed().as_secs() >= recipe.checkpoint_seconds || out_of_time {
-            checkpoint::save(&args.out, &params, &optimiser, &position)?;
-            journal.plot()?;
-            saved = Instant::now();
-        }
-        if out_of_time {
-            return Ok(());
-        }
+    if session.step() == 0 {
+        session.validate(&run)?;
     }
-    checkpoint::save(&args.out, &params, &optimiser, &position)?;
-    validate(
-        &run.distiller,
-        &params,
-        &config,
-        position.step,
-        &mut journal,
-    )?;
-    journal.finish()?;
-    write_model(args, &params)
+    if session.run(&run, args.max_seconds)? {
+        write_model(args, session.weights())?;
+    }
+    Ok(())
 }
 
 /// Writes the encoder for `finetune`.
@@ -283,18 +247,4 @@ fn masked_text(args: &Args, recipe: &Recipe) -> Result<Option<MaskedText>> {
     let tokenizer = TextTokenizer::load(args.align.join("init/tokenizer.json"))
         .map_err(candle_core::Error::wrap)?;
     MaskedText::open(data, tokenizer, settings, recipe.seed).map(Some)
-}
-
-fn validate(
-    distiller: &Distiller,
-    params: &Params,
-    config: &EncoderConfig,
-    step: u64,
-    journal: &mut Journal,
-) -> Result<()> {
-    let student = Bert::load(&params.view(|_| false), config)?;
-    let values = distiller.validate(&student)?;
-    let values: Vec<(&str, f64)> = values.iter().map(|(n, v)| (n.as_str(), *v)).collect();
-    journal.report("valid", step, &values)?;
-    Ok(())
 }

@@ -1,6 +1,7 @@
 //! Encoder and heads under training, and one batch of labelled items through them.
 
 use candle_core::{Device, Result, Tensor};
+use candle_nn::VarBuilder;
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 use stance::encoder::bert::Bert;
@@ -46,21 +47,14 @@ pub fn sequences(items: &[Item]) -> Vec<&[u32]> {
 }
 
 impl Heads {
-    /// Builds the heads on `params` for an encoder of width `hidden`; weights for which `trained`
-    /// holds collect gradients.
+    /// Builds the heads on `weights` for an encoder of width `hidden`.
     ///
     /// # Errors
     /// When a weight is missing or has the wrong shape.
-    pub fn new(
-        params: &Params,
-        heads: &HeadsConfig,
-        hidden: usize,
-        trained: impl Fn(&str) -> bool,
-    ) -> Result<Self> {
-        let view = params.view(trained);
+    pub fn new(weights: &VarBuilder, heads: &HeadsConfig, hidden: usize) -> Result<Self> {
         Ok(Self {
-            stance: StanceHead::load(&view, heads, hidden)?,
-            topic: TopicHead::load(&view, heads, hidden)?,
+            stance: StanceHead::load(weights, heads, hidden)?,
+            topic: TopicHead::load(weights, heads, hidden)?,
         })
     }
 
@@ -124,9 +118,10 @@ impl Student {
         precision: Precision,
         trained: impl Fn(&str) -> bool,
     ) -> Result<Self> {
+        let weights = params.view(trained);
         Ok(Self {
-            encoder: Bert::trainable(&params.view(&trained), config, precision)?,
-            heads: Heads::new(params, heads, config.hidden_size, &trained)?,
+            encoder: Bert::trainable(&weights, config, precision)?,
+            heads: Heads::new(&weights, heads, config.hidden_size)?,
         })
     }
 

@@ -9,6 +9,7 @@ use candle_core::{Error, Result};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
+use super::draw::Draw;
 use super::item::Item;
 use crate::pairs::PairStore;
 
@@ -35,13 +36,25 @@ pub struct Settings {
     pub languages: BTreeMap<String, f64>,
 }
 
-/// Translations of each piece with their probabilities, most probable first.
-type Table = HashMap<u32, Vec<(u32, f32)>>;
+/// Translations of each piece, drawn by their probabilities.
+type Table = HashMap<u32, Translations>;
+
+struct Translations {
+    pieces: Vec<u32>,
+    draw: Draw,
+}
+
+impl Translations {
+    fn draw(&self, rng: &mut ChaCha8Rng) -> u32 {
+        self.pieces[self.draw.number(rng)]
+    }
+}
 
 /// The dictionary: pieces of English to pieces of each language, and back.
 pub struct CodeSwitch {
     from_english: BTreeMap<String, Table>,
     to_english: BTreeMap<String, Table>,
+    languages: Draw,
     settings: Settings,
 }
 
@@ -53,7 +66,8 @@ impl Counts {
         *self.0.entry(from).or_default().entry(to).or_default() += 1;
     }
 
-    fn table(self) -> Table {
+    /// The most probable translations.
+    fn table(self) -> Result<Table> {
         let mut table = Table::new();
         for (from, counts) in self.0 {
             let total: u32 = counts.values().sum();
@@ -66,10 +80,12 @@ impl Counts {
             kept.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
             kept.truncate(KEPT);
             if !kept.is_empty() {
-                table.insert(from, kept);
+                let draw = Draw::new("translations", kept.iter().map(|&(_, p)| f64::from(p)))?;
+                let pieces = kept.into_iter().map(|(to, _)| to).collect();
+                table.insert(from, Translations { pieces, draw });
             }
         }
-        table
+        Ok(table)
     }
 }
 
@@ -107,12 +123,13 @@ impl CodeSwitch {
                     }
                 }
             }
-            from_english.insert(language.clone(), there.table());
-            to_english.insert(language, back.table());
+            from_english.insert(language.clone(), there.table()?);
+            to_english.insert(language, back.table()?);
         }
         Ok(Self {
             from_english,
             to_english,
+            languages: Draw::new("switch.languages", settings.languages.values().copied())?,
             settings: settings.clone(),
         })
     }
@@ -138,45 +155,22 @@ impl CodeSwitch {
     }
 
     fn draw_language(&self, rng: &mut ChaCha8Rng) -> &str {
-        let total: f64 = self.settings.languages.values().sum();
-        let mut at = rng.random::<f64>() * total;
-        let mut last = ENGLISH;
-        for (language, weight) in &self.settings.languages {
-            last = language;
-            if at < *weight {
-                break;
-            }
-            at -= weight;
-        }
-        last
+        let number = self.languages.number(rng);
+        let language = self.settings.languages.keys().nth(number);
+        language.map_or(ENGLISH, String::as_str)
     }
 
     fn translate(&self, id: u32, from: &str, into: &str, rng: &mut ChaCha8Rng) -> Option<u32> {
         let english = if from == ENGLISH {
             id
         } else {
-            draw(self.to_english.get(from)?.get(&id)?, rng)
+            self.to_english.get(from)?.get(&id)?.draw(rng)
         };
         if into == ENGLISH {
             return Some(english);
         }
-        Some(draw(self.from_english.get(into)?.get(&english)?, rng))
+        Some(self.from_english.get(into)?.get(&english)?.draw(rng))
     }
-}
-
-/// One of the translations, by their probabilities.
-fn draw(translations: &[(u32, f32)], rng: &mut ChaCha8Rng) -> u32 {
-    let total: f32 = translations.iter().map(|(_, p)| p).sum();
-    let mut at = rng.random::<f32>() * total;
-    let mut chosen = translations[0].0;
-    for &(id, p) in translations {
-        chosen = id;
-        if at < p {
-            break;
-        }
-        at -= p;
-    }
-    chosen
 }
 
 #[cfg(test)]
