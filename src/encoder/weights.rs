@@ -12,7 +12,7 @@ use candle_core::{Device, Tensor};
 use half::slice::HalfFloatSliceExt;
 use half::{bf16, f16};
 use safetensors::Dtype;
-use safetensors::tensor::Metadata;
+use safetensors::tensor::{Metadata, TensorInfo};
 use serde::Deserialize;
 
 use super::error::EncoderError;
@@ -136,7 +136,8 @@ impl<'a> WeightsReader<'a> {
             .map(|info| info.shape.as_slice())
     }
 
-    /// Reads a tensor as f32; f16, bf16 and f64 are converted.
+    /// Reads a tensor as f32; f16, bf16 and f64 are converted, and 8-bit integers are multiplied
+    /// with the scale of their row, see [`scale_name`].
     ///
     /// # Errors
     /// [`EncoderError::WrongTensorShape`] when there is no such tensor or `expected` is given and
@@ -220,21 +221,14 @@ impl<'a> Shard<'a> {
     }
 
     fn read(&mut self, tensor: &str) -> Result<(Vec<f32>, Vec<usize>), EncoderError> {
-        let Some(info) = self.metadata.info(tensor) else {
-            return Err(corrupt(
-                &self.name,
-                format!("tensor `{tensor}` is not in this shard"),
-            ));
-        };
-        let (start, end) = info.data_offsets;
-        let mut bytes = vec![0; end - start];
-        self.file
-            .seek(SeekFrom::Start(self.data_start + start as u64))
-            .and_then(|_| self.file.read_exact(&mut bytes))
-            .map_err(|source| io_error(&self.name, source))?;
-        let Some(values) = to_f32(info.dtype, &bytes) else {
+        let (info, bytes) = self.bytes(tensor)?;
+        let values = if info.dtype == Dtype::I8 {
+            self.scaled(tensor, &info.shape, &bytes)?
+        } else if let Some(values) = to_f32(info.dtype, &bytes) {
+            values
+        } else {
             let message = format!(
-                "tensor `{tensor}` has dtype {}, not f32, f16 or bf16",
+                "tensor `{tensor}` has dtype {}, not f32, f16, bf16 or i8",
                 info.dtype
             );
             return Err(corrupt(&self.name, message));
@@ -243,8 +237,51 @@ impl<'a> Shard<'a> {
             let message = format!("tensor `{tensor}` has a value that is not a finite number");
             return Err(corrupt(&self.name, message));
         }
-        Ok((values, info.shape.clone()))
+        Ok((values, info.shape))
     }
+
+    fn bytes(&mut self, tensor: &str) -> Result<(TensorInfo, Vec<u8>), EncoderError> {
+        let Some(info) = self.metadata.info(tensor).cloned() else {
+            return Err(corrupt(
+                &self.name,
+                format!("tensor `{tensor}` is not in this file"),
+            ));
+        };
+        let (start, end) = info.data_offsets;
+        let mut bytes = vec![0; end - start];
+        self.file
+            .seek(SeekFrom::Start(self.data_start + start as u64))
+            .and_then(|_| self.file.read_exact(&mut bytes))
+            .map_err(|source| io_error(&self.name, source))?;
+        Ok((info, bytes))
+    }
+
+    /// Integers times the scale of their row.
+    fn scaled(
+        &mut self,
+        tensor: &str,
+        shape: &[usize],
+        bytes: &[u8],
+    ) -> Result<Vec<f32>, EncoderError> {
+        let name = scale_name(tensor);
+        let (info, scales) = self.bytes(&name)?;
+        let rows = shape.first().copied().unwrap_or(0);
+        let scales = to_f32(info.dtype, &scales).filter(|scales| scales.len() == rows);
+        let Some(scales) = scales else {
+            let message = format!("`{name}` is not {rows} floats, one for each row of `{tensor}`");
+            return Err(corrupt(&self.name, message));
+        };
+        let width = bytes.len() / rows.max(1);
+        let rows = bytes.chunks_exact(width.max(1)).zip(scales);
+        Ok(rows
+            .flat_map(|(row, scale)| row.iter().map(move |&byte| f32::from(byte as i8) * scale))
+            .collect())
+    }
+}
+
+/// Where the scales `[rows]` of a tensor `[rows, …]` of 8-bit integers are stored.
+pub fn scale_name(tensor: &str) -> String {
+    format!("{tensor}.scale")
 }
 
 /// The number of elements is right: safetensors checks shape, dtype and bytes against each other.

@@ -28,7 +28,7 @@ impl Stage for Toy {
         let target: [f32; 3] = generator(7, &[&step.to_le_bytes()]).random();
         let target = Tensor::new(&target, &Device::Cpu)?;
         let loss = (params.get("w").unwrap() - target)?.sqr()?.sum_all()?;
-        optimiser.step(params, &loss.backward()?, |_| 0.05)?;
+        optimiser.step(params, &loss.backward()?, |_| 0.2)?;
         Ok(Report {
             values: vec![f64::from(loss.to_scalar::<f32>()?)],
             tokens: 10,
