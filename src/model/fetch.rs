@@ -50,52 +50,54 @@ pub struct Fetched {
 /// As [`Hub::fetch`], [`Hub::fetch_embedder`] and [`ModelFolder::open`].
 pub fn fetch(id: &HubId, options: &HubOptions) -> Result<Fetched, ModelError> {
     let hub = Hub::new(options)?;
-    match resolve::fetch_model(&hub, id) {
+    let mut files = Vec::new();
+    let (kind, folder) = match resolve::fetch_model(&hub, id) {
         Ok(folder) => {
-            let model = ModelFolder::open(&folder)?;
-            let mut files: Vec<FetchedFile> = model
-                .manifest()
-                .files
-                .iter()
-                .map(|(name, entry)| FetchedFile {
-                    name: name.clone(),
-                    bytes: entry.bytes,
-                    sha256: Some(entry.sha256.clone()),
-                })
-                .collect();
-            files.push(FetchedFile {
-                name: MANIFEST_FILE.to_owned(),
-                bytes: size(&folder.join(MANIFEST_FILE))?,
-                sha256: None,
-            });
-            files.sort_by(|a, b| a.name.cmp(&b.name));
-            Ok(Fetched {
-                kind: Kind::Model,
-                id: id.pinned(&folder),
-                folder,
-                files,
-            })
+            list_model(&folder, &mut files)?;
+            (Kind::Model, folder)
         }
         // No manifest, or none in the cache while offline.
         Err(ModelError::Encoder(
             EncoderError::MissingFile { .. } | EncoderError::Offline { .. },
         )) => {
             let folder = hub.fetch_embedder(id)?;
-            let mut files = Vec::new();
             list(&folder, "", &mut files)?;
-            files.sort_by(|a, b| a.name.cmp(&b.name));
-            Ok(Fetched {
-                kind: Kind::Encoder,
-                id: id.pinned(&folder),
-                folder,
-                files,
-            })
+            (Kind::Encoder, folder)
         }
         Err(error) => {
             tracing::debug!(code = error.code(), "no model");
-            Err(error)
+            return Err(error);
         }
-    }
+    };
+    files.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(Fetched {
+        kind,
+        id: id.pinned(&folder),
+        folder,
+        files,
+    })
+}
+
+/// The files that the manifest names, and the manifest.
+fn list_model(folder: &Path, files: &mut Vec<FetchedFile>) -> Result<(), ModelError> {
+    let model = ModelFolder::open(folder)?;
+    files.extend(
+        model
+            .manifest()
+            .files
+            .iter()
+            .map(|(name, entry)| FetchedFile {
+                name: name.clone(),
+                bytes: entry.bytes,
+                sha256: Some(entry.sha256.clone()),
+            }),
+    );
+    files.push(FetchedFile {
+        name: MANIFEST_FILE.to_owned(),
+        bytes: size(&folder.join(MANIFEST_FILE))?,
+        sha256: None,
+    });
+    Ok(())
 }
 
 fn list(folder: &Path, inside: &str, files: &mut Vec<FetchedFile>) -> Result<(), ModelError> {

@@ -29,7 +29,7 @@ pub struct ActorQuery {
     query: Option<String>,
     /// Only actors of this kind: `state`, `person`, `party`, `armed_group`, `organisation` or
     /// `bloc`.
-    #[param(inline, value_type = Option<Kind>)]
+    #[param(inline)]
     kind: Option<ActorKind>,
     /// How many to skip.
     #[serde(default)]
@@ -43,19 +43,6 @@ pub struct ActorQuery {
 
 const fn default_limit() -> usize {
     DEFAULT_LIMIT
-}
-
-/// The kinds of the registry, as the description lists them.
-#[derive(ToSchema)]
-#[schema(rename_all = "snake_case")]
-#[allow(dead_code)] // the description of `ActorKind`, which knows nothing of this layer
-enum Kind {
-    State,
-    Person,
-    Party,
-    ArmedGroup,
-    Organisation,
-    Bloc,
 }
 
 /// A page of the registry.

@@ -43,15 +43,19 @@ pub struct ModelEntry {
               ReadProblems),
 )]
 pub(super) async fn list_models(State(state): State<AppState>) -> Json<ModelList> {
-    let models = state.models();
+    Json(ModelList {
+        models: entries(&state),
+    })
+}
+
+/// The models, the default one first.
+fn entries(state: &AppState) -> Vec<ModelEntry> {
     let entry = |(number, served): (usize, &Arc<ServedModel>)| ModelEntry {
         id: served.name.clone(),
         info: served.info.clone(),
         default: number == 0,
     };
-    Json(ModelList {
-        models: models.iter().enumerate().map(entry).collect(),
-    })
+    state.models().iter().enumerate().map(entry).collect()
 }
 
 /// What this service is and what it allows.
@@ -79,13 +83,12 @@ pub struct Info {
     responses((status = 200, description = "The service", body = Info), ReadProblems),
 )]
 pub(super) async fn info(State(state): State<AppState>) -> Json<Info> {
-    let limits = *state.limits();
-    let Json(ModelList { models }) = list_models(State(state)).await;
+    let limits = state.limits();
     Json(Info {
         name: env!("CARGO_PKG_NAME").to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         schema_version: SCHEMA_VERSION.to_owned(),
-        models,
+        models: entries(&state),
         max_body_bytes: limits.max_body_bytes,
         max_documents: limits.max_documents,
     })
