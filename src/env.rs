@@ -84,6 +84,8 @@ pub const NO_CLEAN: &str = "STANCE_NO_CLEAN";
 pub const LOG_LEVEL: &str = "STANCE_LOG_LEVEL";
 /// `--log-format`.
 pub const LOG_FORMAT: &str = "STANCE_LOG_FORMAT";
+/// `--otlp-endpoint`.
+pub const OTLP_ENDPOINT: &str = "STANCE_OTLP_ENDPOINT";
 
 /// Variables of the hub's own tools, which stance follows when it fetches a model, and what each
 /// means.

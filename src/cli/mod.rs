@@ -12,16 +12,15 @@ mod doctor;
 mod exit;
 mod fetch;
 mod input;
+mod log;
 mod output;
 mod report;
 mod table;
 
-use std::io::IsTerminal;
+use std::io::Write as _;
 
 use clap::Parser;
-use tracing_subscriber::EnvFilter;
 
-use crate::config::{LogArgs, LogFormat};
 use crate::server;
 
 use args::{Cli, Command};
@@ -42,16 +41,18 @@ pub fn main() -> std::process::ExitCode {
             return exit.into();
         }
     };
-    let default_level = if matches!(cli.command, Command::Serve(_)) {
-        "info"
-    } else {
-        "warn"
+    let (default_level, collector) = match &cli.command {
+        Command::Serve(args) => ("info", args.otlp_endpoint.as_deref()),
+        _ => ("warn", None),
     };
-    match start_log(&cli.log, default_level).and_then(|()| run(cli.command)) {
+    // Spans that were not sent yet are sent when the log is dropped.
+    let log = log::start(&cli.log, default_level, collector);
+    match log.and_then(|_log| run(cli.command)) {
         Ok(exit) => exit.into(),
         Err(failure) => {
             if !failure.is_broken_pipe() {
-                eprintln!("stance: {failure}");
+                // As with the log, a full disk behind standard error changes nothing.
+                let _ = writeln!(std::io::stderr(), "stance: {failure}");
             }
             failure.exit().into()
         }
@@ -74,19 +75,4 @@ fn run(command: Command) -> Result<Exit, Failure> {
         Command::Doctor(args) => doctor::run(&args),
         Command::Docs(args) => docs::run(&args),
     }
-}
-
-fn start_log(args: &LogArgs, default_level: &str) -> Result<(), Failure> {
-    let filter = args.log_level.as_deref().unwrap_or(default_level);
-    let filter = EnvFilter::try_new(filter)
-        .map_err(|error| Failure::usage(format!("--log-level {filter:?}: {error}")))?;
-    let log = tracing_subscriber::fmt()
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_env_filter(filter);
-    match args.log_format {
-        LogFormat::Text => log.init(),
-        LogFormat::Json => log.json().init(),
-    }
-    Ok(())
 }

@@ -100,6 +100,10 @@ pub struct ServeArgs {
     #[command(flatten)]
     #[allow(missing_docs)]
     pub network: NetworkArgs,
+    /// Collector of OpenTelemetry traces that speaks OTLP over HTTP, such as
+    /// `http://localhost:4318`; spans go to `/v1/traces` below it. None are made when absent
+    #[arg(long, env = env::OTLP_ENDPOINT, value_name = "URL", help_heading = "Log")]
+    pub otlp_endpoint: Option<String>,
 }
 
 /// What a single request may bring.

@@ -29,6 +29,11 @@ impl Load {
             tokens: load.tokens + estimate(bytes),
         })
     }
+
+    /// The span of its admission.
+    pub(super) fn span(&self) -> tracing::Span {
+        tracing::debug_span!("admit", documents = self.documents, bytes = self.bytes)
+    }
 }
 
 /// Tokens of a text of so many bytes, before it is read.

@@ -4,7 +4,8 @@
 //! on threads of their own (`readers`, in turns between flows), their windows are picked by fair
 //! shares (`schedule`) and encoded by the one thread that drives the device (`worker`); the
 //! answers are written by the readers again and gather in the request (`request`). One engine
-//! serves any number of models on its device. `guard` is what the command line goes through: the
+//! serves any number of models on its device. The spans of a trace (`admit`, `tokenize`, `queue`,
+//! `encode`, `heads`, `answer`) hang below the span in which a request was handed in. `guard` is what the command line goes through: the
 //! limits of a document, and a panic turned into an error.
 
 mod admission;
@@ -21,6 +22,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
+use tracing::Instrument as _;
 
 use crate::document::Document;
 use crate::error::ErrorCode;
@@ -186,7 +188,8 @@ impl Engine {
     /// [`EngineError::QueueFull`] or [`EngineError::ShuttingDown`] at once, without waiting;
     /// [`EngineError::DeadlineExceeded`] when the time is over.
     pub async fn submit(&self, submission: Submission) -> Result<Vec<DocumentOutput>, EngineError> {
-        let permit = self.admission.admit(self.load_of(&submission))?;
+        let asked = self.load_of(&submission);
+        let permit = asked.span().in_scope(|| self.admission.admit(asked))?;
         self.answer(submission, permit).await
     }
 
@@ -199,7 +202,11 @@ impl Engine {
         submission: Submission,
     ) -> Result<Vec<DocumentOutput>, EngineError> {
         let asked = self.load_of(&submission);
-        let permit = until(submission.deadline, self.admission.admit_patiently(asked)).await??;
+        let admitted = self
+            .admission
+            .admit_patiently(asked)
+            .instrument(asked.span());
+        let permit = until(submission.deadline, admitted).await??;
         self.answer(submission, permit).await
     }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::actors::Registry;
 use crate::document::{Document, Options};
+use crate::encoder::TokenStates;
 use crate::predict::{Brief, Output, PredictError, Predictor, Prepared, SequenceAnswer, Task};
 use crate::prediction::ModelInfo;
 
@@ -32,7 +33,17 @@ pub trait Model: Send + Sync + 'static {
     ///
     /// # Errors
     /// When the device fails.
-    fn encode(&self, windows: &[(&Prepared, usize)]) -> Result<Vec<SequenceAnswer>, PredictError>;
+    fn encode(&self, windows: &[(&Prepared, usize)]) -> Result<TokenStates, PredictError>;
+
+    /// See [`Predictor::ask_heads`]. Called on the encoder's thread.
+    ///
+    /// # Errors
+    /// When the device fails.
+    fn ask_heads(
+        &self,
+        windows: &[(&Prepared, usize)],
+        states: &TokenStates,
+    ) -> Result<Vec<SequenceAnswer>, PredictError>;
 
     /// See [`Predictor::finish`]. Called on a reader's thread.
     ///
@@ -62,8 +73,16 @@ impl Model for Predictor {
         Self::prepare(self, brief, document)
     }
 
-    fn encode(&self, windows: &[(&Prepared, usize)]) -> Result<Vec<SequenceAnswer>, PredictError> {
+    fn encode(&self, windows: &[(&Prepared, usize)]) -> Result<TokenStates, PredictError> {
         Self::encode(self, windows)
+    }
+
+    fn ask_heads(
+        &self,
+        windows: &[(&Prepared, usize)],
+        states: &TokenStates,
+    ) -> Result<Vec<SequenceAnswer>, PredictError> {
+        Self::ask_heads(self, windows, states)
     }
 
     fn finish(

@@ -3,6 +3,7 @@
 //! Answers go first, then documents in turns between flows. One thread takes no long document,
 //! so that short ones are read while long ones are.
 
+use std::mem::forget;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -46,6 +47,16 @@ enum Task {
     Finish(Box<Ready>),
 }
 
+impl Task {
+    /// The request, and the number of its document.
+    fn place(&self) -> (Arc<Request>, usize) {
+        match self {
+            Self::Read(unread) => (Arc::clone(&unread.request), unread.index),
+            Self::Finish(ready) => (Arc::clone(&ready.request), ready.index),
+        }
+    }
+}
+
 impl Readers {
     /// A document to be read.
     pub(super) fn read(&self, unread: Unread) {
@@ -76,9 +87,17 @@ impl Readers {
     /// The life of one thread.
     pub(super) fn run(&self, takes_long: bool, inbox: &Inbox, metrics: &Metrics) {
         while let Some(task) = self.next(takes_long) {
-            match task {
+            let (request, index) = task.place();
+            let done = catch_unwind(AssertUnwindSafe(|| match task {
                 Task::Read(unread) => read(unread, inbox, metrics),
                 Task::Finish(ready) => finish(*ready, metrics),
+            }));
+            if let Err(panic) = done {
+                // Dropping it may panic again.
+                forget(panic);
+                tracing::error!("a reader panicked and starts again");
+                metrics.worker_restarts.inc();
+                request.settle(index, Err(super::guard::internal_error()));
             }
         }
     }
@@ -122,7 +141,7 @@ fn read(unread: Unread, inbox: &Inbox, metrics: &Metrics) {
     }
     let bytes = document.text.len();
     let started = Instant::now();
-    let span = tracing::debug_span!("tokenize", bytes);
+    let span = tracing::debug_span!(parent: &request.span, "tokenize", bytes);
     let prepared = span.in_scope(|| caught(|| request.model.prepare(&request.brief, document)));
     if let Err(error) = &prepared {
         metrics.count_document(Err(error));
@@ -151,7 +170,7 @@ fn finish(ready: Ready, metrics: &Metrics) {
         metrics.dropped_documents.inc();
         return;
     }
-    let span = tracing::debug_span!("assemble");
+    let span = tracing::debug_span!(parent: &request.span, "answer");
     let result: DocumentOutput =
         span.in_scope(|| caught(|| request.model.finish(&prepared, &answers)));
     metrics.count_document(result.as_ref());

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use tokio::sync::oneshot;
+use tracing::Span;
 
 use super::Model;
 use super::admission::Permit;
@@ -62,6 +63,8 @@ pub(super) struct Request {
     pub(super) model: Arc<dyn Model>,
     pub(super) brief: Arc<Brief>,
     pub(super) flow: Flow,
+    /// What was under way when it was handed in: the parent of its spans on every thread.
+    pub(super) span: Span,
     deadline: Option<Instant>,
     left: AtomicBool,
     gathering: Mutex<Gathering>,
@@ -87,6 +90,7 @@ impl Request {
             model,
             brief,
             flow,
+            span: Span::current(),
             deadline,
             left: AtomicBool::new(false),
             gathering: Mutex::new(gathering),

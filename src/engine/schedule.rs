@@ -7,7 +7,9 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+use tracing::Span;
 
 use super::request::{Flow, Request};
 use crate::predict::{Prepared, SequenceAnswer};
@@ -42,11 +44,15 @@ pub(super) struct Ready {
     /// Of the first windows, in their order.
     pub(super) answers: Vec<SequenceAnswer>,
     pub(super) failure: Option<DocumentError>,
-    pub(super) since: Instant,
+    since: Instant,
+    /// The span of its wait, until its first window is picked.
+    waiting: Option<Span>,
 }
 
 impl Ready {
     pub(super) fn new(request: Arc<Request>, index: usize, prepared: Prepared) -> Self {
+        let waiting =
+            tracing::debug_span!(parent: &request.span, "queue", tokens = prepared.tokens());
         Self {
             request,
             index,
@@ -54,6 +60,7 @@ impl Ready {
             prepared,
             failure: None,
             since: Instant::now(),
+            waiting: Some(waiting),
         }
     }
 
@@ -244,9 +251,11 @@ impl Schedule {
         (&self.ready(place).prepared, place.window)
     }
 
-    /// When the document of a first window came in; `None` for later windows.
-    pub(super) fn waited_since(&self, place: Place) -> Option<Instant> {
-        (place.window == 0).then(|| self.ready(place).since)
+    /// Ends the wait of a document whose first window was picked, and says how long it was;
+    /// `None` for later windows.
+    pub(super) fn end_wait(&mut self, place: Place) -> Option<Duration> {
+        let ready = &mut self.queues[place.flow].documents[place.document];
+        ready.waiting.take().map(|_| ready.since.elapsed())
     }
 
     /// Keeps what the encoder said of picked windows.

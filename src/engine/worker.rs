@@ -4,6 +4,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use tracing::Span;
+
 use super::admission::Admission;
 use super::guard::internal_error;
 use super::readers::{Readers, caught};
@@ -111,19 +113,12 @@ impl Worker {
 
     fn encode(&self, schedule: &mut Schedule, pick: &Pick) {
         for &place in &pick.places {
-            if let Some(since) = schedule.waited_since(place) {
-                let waited = since.elapsed().as_secs_f64();
-                self.metrics.queue_seconds.observe(waited);
+            if let Some(waited) = schedule.end_wait(place) {
+                self.metrics.queue_seconds.observe(waited.as_secs_f64());
             }
         }
         let started = Instant::now();
-        let span = tracing::debug_span!(
-            "encode",
-            windows = pick.places.len(),
-            tokens = pick.tokens,
-            budget = pick.budget
-        );
-        let result = span.in_scope(|| attempt(schedule, &pick.places));
+        let result = attempt(schedule, &pick.places);
         let took = started.elapsed();
         match result {
             Ok(answers) => {
@@ -140,13 +135,7 @@ impl Worker {
     fn apart(&self, schedule: &mut Schedule, places: &[Place], error: DocumentError) {
         self.metrics.encoder_failures.inc();
         tracing::error!(code = %error.code, windows = places.len(), "the encoder failed");
-        let mut documents: Vec<Vec<Place>> = Vec::new();
-        for &place in places {
-            match documents.iter_mut().find(|of| of[0].same_document(place)) {
-                Some(windows) => windows.push(place),
-                None => documents.push(vec![place]),
-            }
-        }
+        let documents = by_document(places);
         if let [only] = documents.as_slice() {
             schedule.fail(only[0], error);
             return;
@@ -160,6 +149,42 @@ impl Worker {
     }
 }
 
+/// The windows of each document.
+fn by_document(places: &[Place]) -> Vec<Vec<Place>> {
+    let mut documents: Vec<Vec<Place>> = Vec::new();
+    for &place in places {
+        match documents.iter_mut().find(|of| of[0].same_document(place)) {
+            Some(windows) => windows.push(place),
+            None => documents.push(vec![place]),
+        }
+    }
+    documents
+}
+
+/// What a pass does after another; each has a span in the trace of every document it serves.
+#[derive(Clone, Copy)]
+enum Stage {
+    Encode,
+    Heads,
+}
+
+/// The spans of a stage: one for each document, as long as they are held.
+fn spans(schedule: &Schedule, places: &[Place], stage: Stage) -> Vec<Span> {
+    if !tracing::span_enabled!(tracing::Level::DEBUG) {
+        return Vec::new();
+    }
+    let of_pass = places.len();
+    let documents = by_document(places).into_iter().map(|windows| {
+        let parent = &schedule.request(windows[0]).span;
+        let windows = windows.len();
+        match stage {
+            Stage::Encode => tracing::debug_span!(parent: parent, "encode", windows, of_pass),
+            Stage::Heads => tracing::debug_span!(parent: parent, "heads", windows, of_pass),
+        }
+    });
+    documents.collect()
+}
+
 /// One pass; a panic or a wrong number of answers is an error.
 fn attempt(schedule: &Schedule, places: &[Place]) -> Result<Vec<SequenceAnswer>, DocumentError> {
     let Some(&first) = places.first() else {
@@ -167,7 +192,12 @@ fn attempt(schedule: &Schedule, places: &[Place]) -> Result<Vec<SequenceAnswer>,
     };
     let model = &schedule.request(first).model;
     let windows: Vec<_> = places.iter().map(|&place| schedule.window(place)).collect();
-    let answers = caught(|| model.encode(&windows))?;
+    let encode = spans(schedule, places, Stage::Encode);
+    let states = caught(|| model.encode(&windows))?;
+    drop(encode);
+    let heads = spans(schedule, places, Stage::Heads);
+    let answers = caught(|| model.ask_heads(&windows, &states))?;
+    drop(heads);
     if answers.len() == places.len() {
         Ok(answers)
     } else {

@@ -4,6 +4,7 @@
 use super::PredictError;
 use super::predictor::Predictor;
 use super::prepare::Prepared;
+use crate::encoder::TokenStates;
 use crate::heads::mean_pool;
 use crate::heads::stance::Query;
 
@@ -18,20 +19,29 @@ pub struct SequenceAnswer {
 
 impl Predictor {
     /// Reads sequences, given as a document and the number of its sequence, in one pass of the
-    /// encoder; one answer each, in their order.
+    /// encoder; the states of all their tokens, in their order.
     ///
     /// # Errors
     /// When the device fails.
-    pub fn encode(
-        &self,
-        sequences: &[(&Prepared, usize)],
-    ) -> Result<Vec<SequenceAnswer>, PredictError> {
+    pub fn encode(&self, sequences: &[(&Prepared, usize)]) -> Result<TokenStates, PredictError> {
         let ids: Vec<&[u32]> = sequences
             .iter()
             .map(|(document, index)| document.ids(*index))
             .collect();
-        let states = self.encoder().encode(&ids)?;
-        let pooled: Vec<Vec<f32>> = mean_pool(&states)?.to_vec2()?;
+        Ok(self.encoder().encode(&ids)?)
+    }
+
+    /// Pools the states of the same sequences and asks the stance head about them; one answer
+    /// each, in their order.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub fn ask_heads(
+        &self,
+        sequences: &[(&Prepared, usize)],
+        states: &TokenStates,
+    ) -> Result<Vec<SequenceAnswer>, PredictError> {
+        let pooled: Vec<Vec<f32>> = mean_pool(states)?.to_vec2()?;
         let mut answers: Vec<SequenceAnswer> = pooled
             .into_iter()
             .map(|pooled| SequenceAnswer {
@@ -49,7 +59,7 @@ impl Predictor {
         if queries.is_empty() {
             return Ok(answers);
         }
-        let said = self.stance.forward(&states, &queries, &|x| Ok(x.clone()))?;
+        let said = self.stance.forward(states, &queries, &|x| Ok(x.clone()))?;
         let logits: Vec<Vec<f32>> = said.logits.to_vec2()?;
         let gates: Vec<f32> = said.gates.to_vec1()?;
         for ((query, logits), gate) in queries.iter().zip(&logits).zip(gates) {

@@ -2,10 +2,10 @@
 //!
 //! [`Reading`] is what the text itself says: clean text, sentences, tokens, windows, mentions.
 //! [`mod@questions`] turns a reading into queries for the stance head. [`Predictor`] is the model;
-//! a document goes through it in three steps that may run on different threads: `prepare` (text
-//! only), `encode` (windows of any documents together), `answer` (one document again, written
-//! by [`assemble`]). Training reads documents by the same [`Reading`] and asks the same
-//! questions.
+//! a document goes through it in four steps that may run on different threads: `prepare` (text
+//! only), `encode` and `ask_heads` (windows of any documents together), `answer` (one document
+//! again, written by [`assemble`]). Training reads documents by the same [`Reading`] and asks the
+//! same questions.
 
 mod answer;
 mod assemble;

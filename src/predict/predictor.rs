@@ -237,7 +237,8 @@ impl Predictor {
             if windows.is_empty() {
                 continue;
             }
-            match self.encode(&windows) {
+            let states = self.encode(&windows);
+            match states.and_then(|states| self.ask_heads(&windows, &states)) {
                 Ok(said) => {
                     for (&(number, window), answer) in members.iter().zip(said) {
                         answers[number][window] = answer;

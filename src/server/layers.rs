@@ -20,6 +20,7 @@ use tracing::Instrument;
 use super::extract::TIMEOUT_HEADER;
 use super::problem::Code;
 use super::state::AppState;
+use super::trace;
 
 /// Header of the id of a request, in the request and in the answer.
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -60,7 +61,15 @@ pub(super) async fn observe(
         route,
         key = tracing::field::Empty,
     );
-    let mut response = next.run(request).instrument(span.clone()).await;
+    let trace = trace::begin(
+        request.method(),
+        &route,
+        id.to_str().unwrap_or_default(),
+        request.headers(),
+    );
+    let answer = next.run(request).instrument(trace.clone());
+    let mut response = answer.instrument(span.clone()).await;
+    trace::end(&trace, response.status());
     let took = started.elapsed();
     let status = response.status().as_u16();
     state.metrics().request(&route, status, took);

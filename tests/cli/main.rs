@@ -6,7 +6,11 @@ mod actors;
 mod classify;
 mod doctor;
 mod ends;
+#[cfg(unix)]
+mod faults;
 #[path = "../common/tiny_model.rs"]
 mod model;
 mod serve;
+mod served;
 mod support;
+mod traces;

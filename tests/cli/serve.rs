@@ -1,79 +1,12 @@
 //! `stance serve`: what it prints, that it answers as `classify` does, and how it stops.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::Read;
 use std::net::TcpListener;
-use std::process::{Child, ChildStdout};
 
 use serde_json::{Value, json};
 
-use crate::support::{Folder, run, stance};
-
-/// A running service, killed if a test fails before it has stopped it.
-struct Served {
-    child: Child,
-    out: BufReader<ChildStdout>,
-    url: String,
-    model: String,
-}
-
-impl Served {
-    fn start() -> Self {
-        Self::with(&[])
-    }
-
-    fn with(more: &[&str]) -> Self {
-        let arguments = [&["serve", "--port", "0"], more].concat();
-        let mut child = stance(&arguments).spawn().unwrap();
-        let mut out = BufReader::new(child.stdout.take().unwrap());
-        let mut line = || {
-            let mut line = String::new();
-            out.read_line(&mut line).unwrap();
-            line
-        };
-        let (first, model) = (line(), line());
-        let url = first
-            .split_whitespace()
-            .find(|word| word.starts_with("http"));
-        let url = url
-            .unwrap_or_else(|| panic!("no URL in {first:?}"))
-            .to_owned();
-        Self {
-            child,
-            out,
-            url,
-            model,
-        }
-    }
-
-    /// The next line of its output.
-    fn line(&mut self) -> String {
-        let mut line = String::new();
-        self.out.read_line(&mut line).unwrap();
-        line
-    }
-
-    fn signal(&self, signal: &str) {
-        let id = self.child.id().to_string();
-        let kill = std::process::Command::new("kill")
-            .args([signal, &id])
-            .status()
-            .unwrap();
-        assert!(kill.success());
-    }
-
-    /// Signals, and returns the exit code.
-    fn stop(&mut self, signal: &str) -> Option<i32> {
-        self.signal(signal);
-        self.child.wait().unwrap().code()
-    }
-}
-
-impl Drop for Served {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
+use crate::served::Served;
+use crate::support::{Folder, run};
 
 #[tokio::test]
 async fn the_service_answers_what_the_command_line_prints() {
@@ -277,17 +210,26 @@ fn the_log_says_nothing_of_the_text() {
     use std::io::Write;
     let mut served = Served::start();
     let address = served.url.strip_prefix("http://").unwrap();
-    let mut stream = std::net::TcpStream::connect(address).unwrap();
     let body = json!({"documents": [{"id": "secretid", "text": "secrettext"}]}).to_string();
-    let request = format!(
-        "POST /v1/classify?secretquery=1 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\
-         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
-        body.len()
-    );
-    stream.write_all(request.as_bytes()).unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    for (query, status) in [
+        ("", "200"),
+        ("?secretquery=1", "400"),
+        ("?model=secret", "404"),
+    ] {
+        let mut stream = std::net::TcpStream::connect(address).unwrap();
+        let request = format!(
+            "POST /v1/classify{query} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\
+             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(
+            answer.starts_with(&format!("HTTP/1.1 {status} ")),
+            "{answer}"
+        );
+    }
     assert_eq!(served.stop("-TERM"), Some(0));
     let mut log = String::new();
     let mut err = served.child.stderr.take().unwrap();

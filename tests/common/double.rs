@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, OnceLock, mpsc};
 
 use stance::actors::Registry;
 use stance::document::{Document, Options};
+use stance::encoder::TokenStates;
 use stance::encoder::hub::HubOptions;
 use stance::engine::Model;
 use stance::predict::{Brief, Output, PredictError, Predictor, Prepared, SequenceAnswer, Task};
@@ -24,7 +25,8 @@ pub fn predictor(folder: impl FnOnce() -> &'static Path) -> Arc<Predictor> {
 }
 
 /// Texts with a meaning: `panic` panics while it is read, `encoder panics` and `encoder fails`
-/// while it is encoded, `wait` is encoded when the test allows it.
+/// while it is encoded, `wait` is encoded when the test allows it. `reader breaks` and
+/// `encoder breaks` panic with a [`Bomb`], which takes the thread's own loop along.
 pub struct Double {
     inner: Arc<Predictor>,
     entered: Mutex<mpsc::Sender<()>>,
@@ -38,6 +40,15 @@ pub struct Control {
     pub entered: mpsc::Receiver<()>,
     /// Lets it go on when dropped.
     _permission: mpsc::Sender<()>,
+}
+
+/// What panics once more when it is dropped.
+struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        assert!(std::thread::panicking(), "asked to panic again");
+    }
 }
 
 impl Double {
@@ -94,10 +105,13 @@ impl Model for Double {
 
     fn prepare(&self, brief: &Arc<Brief>, document: Document) -> Result<Prepared, PredictError> {
         assert!(document.text != "panic", "asked to panic");
+        if document.text == "reader breaks" {
+            std::panic::panic_any(Bomb);
+        }
         self.inner.prepare(brief, document)
     }
 
-    fn encode(&self, windows: &[(&Prepared, usize)]) -> Result<Vec<SequenceAnswer>, PredictError> {
+    fn encode(&self, windows: &[(&Prepared, usize)]) -> Result<TokenStates, PredictError> {
         let texts = || {
             windows
                 .iter()
@@ -111,6 +125,9 @@ impl Model for Double {
             texts().all(|text| text != "encoder panics"),
             "asked to panic"
         );
+        if texts().any(|text| text == "encoder breaks") {
+            std::panic::panic_any(Bomb);
+        }
         if texts().any(|text| text == "encoder fails") {
             return Err(PredictError::NotFinite);
         }
@@ -120,6 +137,14 @@ impl Model for Double {
             let _ = self.gate.lock().unwrap().recv();
         }
         self.inner.encode(windows)
+    }
+
+    fn ask_heads(
+        &self,
+        windows: &[(&Prepared, usize)],
+        states: &TokenStates,
+    ) -> Result<Vec<SequenceAnswer>, PredictError> {
+        self.inner.ask_heads(windows, states)
     }
 
     fn finish(
