@@ -88,6 +88,7 @@ impl ErrorCode for ServeError {
 /// When an address is taken, or what the settings name cannot be loaded.
 pub async fn run(mut settings: ServeSettings) -> Result<(), ServeError> {
     quiet_panics();
+    allow_connections(settings.limits.connections);
     // First the ports, so that a taken one is known before a model is read.
     let listener = bind(settings.address).await?;
     let admin = match settings.admin {
@@ -180,6 +181,36 @@ fn quiet_panics() {
         tracing::error!(place, "a panic");
     }));
 }
+
+/// Files that the service opens beside its connections, with room to spare.
+const OTHER_FILES: u64 = 128;
+
+/// Lets the process open as many files as its connections need: the limit that it starts with is
+/// often 1024, and it may raise it up to a second one.
+#[cfg(unix)]
+fn allow_connections(connections: usize) {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let wanted = connections as u64 + OTHER_FILES;
+    let mut limit = getrlimit(Resource::Nofile);
+    // No limit is enough.
+    if limit.current.is_none_or(|now| now >= wanted) {
+        return;
+    }
+    let reachable = limit.maximum.map_or(wanted, |most| most.min(wanted));
+    limit.current = Some(reachable);
+    if setrlimit(Resource::Nofile, limit).is_err() || reachable < wanted {
+        let open = getrlimit(Resource::Nofile).current;
+        tracing::warn!(
+            open,
+            wanted,
+            "fewer files may be open than --max-connections needs"
+        );
+    }
+}
+
+/// There is no such limit.
+#[cfg(not(unix))]
+fn allow_connections(_: usize) {}
 
 /// What the main port shows beside the API.
 #[derive(Debug, Clone, Default)]

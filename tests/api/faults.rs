@@ -1,12 +1,13 @@
 //! Clients that vanish, dawdle or send nonsense.
 
-use std::io::{ErrorKind, Read, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use stance::server::{ConnectionLimits, RequestLimits};
 
+use crate::stream::{open, send};
 use crate::support::{Service, Settings, double, texts};
 
 const PATIENCE: Duration = Duration::from_millis(300);
@@ -131,11 +132,76 @@ async fn clients_that_vanish_leave_nothing_behind() {
     })
     .await;
     service.classify(texts(&["still here"])).await;
+    nothing_is_left(&service).await;
+}
+
+async fn nothing_is_left(service: &Service) {
     let until = Instant::now() + Duration::from_mins(1);
     while service.state.engine().queued_documents() > 0 {
         assert!(Instant::now() < until, "work of those who left is kept");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
+}
+
+#[tokio::test]
+async fn a_client_that_vanishes_in_the_middle_of_its_answer_leaves_nothing_behind() {
+    let (double, control) = double();
+    let service = Service::with(double, Settings::default()).await;
+    let address = service.address();
+    let stream = blocking(move || {
+        let mut stream = open(&address);
+        send(&mut stream, "{\"text\": \"Spain\"}").unwrap();
+        // The first result is there, the second is being worked on, more wait.
+        let mut answers = BufReader::new(stream.try_clone().unwrap());
+        let mut line = String::new();
+        while !line.starts_with('{') {
+            line.clear();
+            assert!(answers.read_line(&mut line).unwrap() > 0);
+        }
+        for text in ["wait", "never read", "never read"] {
+            send(&mut stream, &format!("{{\"text\": \"{text}\"}}")).unwrap();
+        }
+        stream
+    })
+    .await;
+    let control = blocking(move || {
+        control.entered.recv().unwrap();
+        control
+    })
+    .await;
+    assert!(service.state.engine().queued_documents() > 0);
+    drop(stream);
+    drop(control);
+    nothing_is_left(&service).await;
+    service.classify(texts(&["still here"])).await;
+}
+
+#[tokio::test]
+async fn a_gigabyte_without_a_length_is_refused_at_the_limit() {
+    const CHUNK: usize = 1 << 20;
+    let service = Service::start().await;
+    let address = service.address();
+    let (sent, answer) = blocking(move || {
+        let mut stream = TcpStream::connect(address).unwrap();
+        let head = "POST /v1/classify HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\
+                    Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n";
+        stream.write_all(head.as_bytes()).unwrap();
+        let chunk = [format!("{CHUNK:x}\r\n"), " ".repeat(CHUNK), "\r\n".into()].concat();
+        let mut sent = 0;
+        while sent < 1 << 30 && stream.write_all(chunk.as_bytes()).is_ok() {
+            sent += CHUNK;
+        }
+        (sent, rest(stream))
+    })
+    .await;
+    // Some of it is under way in the buffers of the system.
+    assert!(sent < 64 << 20, "{sent} bytes were taken");
+    // A client that goes on sending may miss the answer: its connection is reset.
+    assert!(
+        answer.is_empty() || answer.starts_with("HTTP/1.1 413 "),
+        "{answer}"
+    );
+    service.classify(texts(&["and others are answered"])).await;
 }
 
 #[tokio::test]
@@ -188,5 +254,14 @@ async fn requests_under_way_are_answered_when_the_service_stops() {
         }
     }
     assert!(answered > 0);
+    let state = service.state.clone();
     service.ended().await.unwrap();
+    // Every document that was admitted was answered, and every answer arrived.
+    let counted = state.metrics().text();
+    let line = format!("stance_documents_total{{outcome=\"ok\"}} {answered}\n");
+    assert!(counted.contains(&line), "{answered} of\n{counted}");
+    assert!(
+        counted.contains("stance_dropped_documents_total 0\n"),
+        "{counted}"
+    );
 }
