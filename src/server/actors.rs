@@ -26,10 +26,11 @@ const MAX_LIMIT: usize = 1000;
 #[into_params(parameter_in = Query)]
 pub struct ActorQuery {
     /// Only actors with a name, an alias or an id like this, best match first.
+    #[param(value_type = String, required = false)]
     query: Option<String>,
     /// Only actors of this kind: `state`, `person`, `party`, `armed_group`, `organisation` or
     /// `bloc`.
-    #[param(inline)]
+    #[param(inline, value_type = ActorKind, required = false)]
     kind: Option<ActorKind>,
     /// How many to skip.
     #[serde(default)]

@@ -18,10 +18,10 @@ use crate::prediction::{
     Prediction, TopicScore, Warning,
 };
 
-use super::extract::{JsonBody, NDJSON, Patience, media_type};
+use super::extract::{JsonBody, NDJSON, Patience, QueryString, media_type};
 use super::problem::{self, Problem};
 use super::state::AppState;
-use super::stream::{self, StreamQuery};
+use super::stream::{self, OptionQuery};
 
 /// Documents to judge.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -35,6 +35,16 @@ pub struct ClassifyRequest {
     /// Name of a model of `/v1/models`; the default model when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
+}
+
+impl ClassifyRequest {
+    /// Reads a body as the service does.
+    ///
+    /// # Errors
+    /// The problem that the service answers with: not JSON, or not of this shape.
+    pub fn parse(body: &[u8]) -> Result<Self, Problem> {
+        super::extract::parse(body)
+    }
 }
 
 /// One result for each document, in their order. `stance classify --format json` prints the same.
@@ -109,20 +119,26 @@ pub enum PartResult<T> {
 
 /// One result for each document, in their order.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
-pub struct TopicsResponse {
-    /// Topics, or the reason why there are none.
-    pub results: Vec<PartResult<Topics>>,
+pub struct PartResponse<T> {
+    /// The part that was asked for, or the reason why there is none.
+    pub results: Vec<PartResult<T>>,
     /// The model that answered.
     pub model: ModelInfo,
 }
 
-/// One result for each document, in their order.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
-pub struct StanceResponse {
-    /// Stances, or the reason why there are none.
-    pub results: Vec<PartResult<Stances>>,
-    /// The model that answered.
-    pub model: ModelInfo,
+/// What `/v1/topics` answers.
+pub type TopicsResponse = PartResponse<Topics>;
+
+/// What `/v1/stance` answers.
+pub type StanceResponse = PartResponse<Stances>;
+
+impl<T: From<Prediction>> From<ClassifyResponse> for PartResponse<T> {
+    fn from(whole: ClassifyResponse) -> Self {
+        Self {
+            results: whole.results.into_iter().map(part).collect(),
+            model: whole.model,
+        }
+    }
 }
 
 /// What can go wrong with the request as a whole.
@@ -233,16 +249,12 @@ async fn judge(
 ///
 /// As `application/x-ndjson`, the body is a document per line, of any number, and the answer a
 /// result per line in the same order, each sent when it is known; the options and the model are
-/// then given by the query. A line that is no document is answered by an error on its place.
+/// then given by the query, which goes before what a JSON body says too. A line that is no document is answered by an error on its place.
 #[utoipa::path(
     post,
     path = "/v1/classify",
     tag = "stance",
-    params(
-        StreamQuery,
-        ("x-request-timeout-ms" = Option<u64>, Header, minimum = 1,
-         description = "Milliseconds the client waits for the answer, or for that of a line"),
-    ),
+    params(OptionQuery, Patience),
     request_body(content(
         (ClassifyRequest = "application/json"),
         (String = "application/x-ndjson"),
@@ -256,12 +268,18 @@ async fn judge(
 pub(super) async fn classify(
     State(state): State<AppState>,
     patience: Patience,
+    QueryString(mut query): QueryString<OptionQuery>,
     request: Request,
 ) -> Result<Response, Problem> {
     if media_type(request.headers()).eq_ignore_ascii_case(NDJSON) {
-        return stream::classify(state, patience, request).await;
+        return stream::classify(state, patience, query, request.into_body()).await;
     }
-    let JsonBody(request) = JsonBody::from_request(request, &state).await?;
+    let JsonBody(request) = JsonBody::<ClassifyRequest>::from_request(request, &state).await?;
+    let request = ClassifyRequest {
+        model: query.model.take().or(request.model),
+        options: query.over(request.options),
+        documents: request.documents,
+    };
     let response = judge(&state, patience, request, Task::Full).await?;
     Ok(Json(response).into_response())
 }
@@ -273,10 +291,9 @@ pub(super) async fn classify(
     post,
     path = "/v1/topics",
     tag = "stance",
-    params(("x-request-timeout-ms" = Option<u64>, Header, minimum = 1,
-            description = "Milliseconds the client waits for the answer")),
+    params(Patience),
     request_body = ClassifyRequest,
-    responses((status = 200, description = "One result per document", body = TopicsResponse),
+    responses((status = 200, description = "One result per document", body = PartResponse<Topics>),
               RequestProblems),
 )]
 pub(super) async fn topics(
@@ -284,11 +301,8 @@ pub(super) async fn topics(
     patience: Patience,
     JsonBody(request): JsonBody<ClassifyRequest>,
 ) -> Result<Json<TopicsResponse>, Problem> {
-    let response = judge(&state, patience, request, Task::Topics).await?;
-    Ok(Json(TopicsResponse {
-        results: response.results.into_iter().map(part).collect(),
-        model: response.model,
-    }))
+    let whole = judge(&state, patience, request, Task::Topics).await?;
+    Ok(Json(whole.into()))
 }
 
 /// Find the author's stance toward actors
@@ -298,10 +312,9 @@ pub(super) async fn topics(
     post,
     path = "/v1/stance",
     tag = "stance",
-    params(("x-request-timeout-ms" = Option<u64>, Header, minimum = 1,
-            description = "Milliseconds the client waits for the answer")),
+    params(Patience),
     request_body = ClassifyRequest,
-    responses((status = 200, description = "One result per document", body = StanceResponse),
+    responses((status = 200, description = "One result per document", body = PartResponse<Stances>),
               RequestProblems),
 )]
 pub(super) async fn stance(
@@ -309,9 +322,6 @@ pub(super) async fn stance(
     patience: Patience,
     JsonBody(request): JsonBody<ClassifyRequest>,
 ) -> Result<Json<StanceResponse>, Problem> {
-    let response = judge(&state, patience, request, Task::Stance).await?;
-    Ok(Json(StanceResponse {
-        results: response.results.into_iter().map(part).collect(),
-        model: response.model,
-    }))
+    let whole = judge(&state, patience, request, Task::Stance).await?;
+    Ok(Json(whole.into()))
 }

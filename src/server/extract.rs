@@ -1,5 +1,6 @@
 //! Reading requests: a JSON body, a query string, a deadline; with errors that name the place.
 
+use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
 
 use axum::body::{Body, Bytes};
@@ -10,6 +11,10 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::{DeserializeOwned, IgnoredAny};
+use utoipa::IntoParams;
+use utoipa::openapi::Required;
+use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
+use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, SchemaFormat, Type};
 
 use super::problem::Problem;
 use super::state::AppState;
@@ -18,6 +23,9 @@ use super::state::AppState;
 pub(super) const TIMEOUT_HEADER: &str = "x-request-timeout-ms";
 /// Media type of a body with a JSON value per line.
 pub(super) const NDJSON: &str = "application/x-ndjson";
+
+/// What that header may say: what the description calls a positive `int64`.
+const MILLISECONDS: RangeInclusive<u64> = 1..=i64::MAX as u64;
 
 /// A JSON body.
 pub(super) struct JsonBody<T>(pub(super) T);
@@ -68,6 +76,25 @@ impl Patience {
     }
 }
 
+/// The header, as the description has it.
+impl IntoParams for Patience {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let milliseconds = ObjectBuilder::new()
+            .schema_type(Type::Integer)
+            .format(Some(SchemaFormat::KnownFormat(KnownFormat::Int64)))
+            .minimum(Some(*MILLISECONDS.start()));
+        let header = ParameterBuilder::new()
+            .name(TIMEOUT_HEADER)
+            .parameter_in(ParameterIn::Header)
+            .required(Required::False)
+            .description(Some(
+                "Milliseconds the client waits for the answer, or for that of a line",
+            ))
+            .schema(Some(milliseconds));
+        vec![header.build()]
+    }
+}
+
 impl FromRequestParts<AppState> for Patience {
     type Rejection = Problem;
 
@@ -77,7 +104,7 @@ impl FromRequestParts<AppState> for Patience {
             return Ok(Self(most));
         };
         let given: Option<u64> = value.to_str().ok().and_then(|text| text.parse().ok());
-        let Some(given) = given.filter(|&milliseconds| milliseconds > 0) else {
+        let Some(given) = given.filter(|milliseconds| MILLISECONDS.contains(milliseconds)) else {
             let detail = format!("`{TIMEOUT_HEADER}` must be a positive number of milliseconds");
             return Err(
                 Problem::new(StatusCode::BAD_REQUEST, "invalid_header", detail)

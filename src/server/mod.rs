@@ -24,6 +24,7 @@ mod run;
 mod slow;
 mod state;
 mod stream;
+mod trace;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -37,7 +38,8 @@ use utoipa_axum::routes;
 pub use crate::config::RequestLimits;
 pub use actors::{ActorEntry, ActorList};
 pub use classify::{
-    ClassifyRequest, ClassifyResponse, PartResult, StanceResponse, Stances, Topics, TopicsResponse,
+    ClassifyRequest, ClassifyResponse, PartResponse, PartResult, StanceResponse, Stances, Topics,
+    TopicsResponse,
 };
 pub use connection::{ConnectionLimits, TlsError, tls};
 pub use embed::{EmbedRequest, EmbedResponse, EmbeddingsRequest, EmbeddingsResponse};
@@ -49,7 +51,7 @@ pub use state::{AppState, ServedModel};
 
 /// The routes for which a key is asked, where keys are.
 fn guarded() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new()
+    let mut routes = OpenApiRouter::new()
         .routes(routes!(classify::classify))
         .routes(routes!(classify::topics))
         .routes(routes!(classify::stance))
@@ -57,7 +59,9 @@ fn guarded() -> OpenApiRouter<AppState> {
         .routes(routes!(embed::embeddings))
         .routes(routes!(models::list_models))
         .routes(routes!(actors::list_actors))
-        .routes(routes!(models::info))
+        .routes(routes!(models::info));
+    openapi::ask_for_keys(routes.get_openapi_mut());
+    routes
 }
 
 /// The routes that everybody may ask.
@@ -67,8 +71,8 @@ fn open() -> OpenApiRouter<AppState> {
         .routes(routes!(health::ready))
 }
 
-/// The whole service: described routes, `/openapi.json`, `/docs`, the playground at `/`, and an RFC 9457 body on every
-/// error.
+/// The whole service: described routes, `/openapi.json`, `/docs`, the playground at `/`, and an
+/// RFC 9457 body on every error.
 pub fn app(state: AppState, page: &Page) -> Router {
     let guard = || from_fn_with_state(state.clone(), keys::guard);
     let (routes, description) = open().merge(guarded().layer(guard())).split_for_parts();

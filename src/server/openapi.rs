@@ -3,6 +3,9 @@
 use axum::routing::get;
 use axum::{Json, Router};
 use utoipa::OpenApi;
+use utoipa::openapi::security::{
+    ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
+};
 use utoipa::openapi::{Components, OpenApi as Description};
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
@@ -34,6 +37,29 @@ impl utoipa::Modify for Problems {
             .components
             .get_or_insert_with(Components::default);
         components.schemas.insert(name, schema);
+    }
+}
+
+/// Says that these routes take a key in either of two headers, and do without where the service
+/// asks for none.
+pub(super) fn ask_for_keys(description: &mut Description) {
+    const BEARER: &str = "bearer";
+    const HEADER: &str = "key";
+    let components = description
+        .components
+        .get_or_insert_with(Components::default);
+    let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
+    components.add_security_scheme(BEARER, SecurityScheme::Http(bearer));
+    let header = ApiKey::Header(ApiKeyValue::new("x-api-key"));
+    components.add_security_scheme(HEADER, SecurityScheme::ApiKey(header));
+    for path in description.paths.paths.values_mut() {
+        for operation in [&mut path.get, &mut path.post].into_iter().flatten() {
+            operation.security = Some(vec![
+                SecurityRequirement::default(),
+                SecurityRequirement::new(BEARER, [""; 0]),
+                SecurityRequirement::new(HEADER, [""; 0]),
+            ]);
+        }
     }
 }
 

@@ -8,11 +8,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::{Body, BodyDataStream};
-use axum::extract::{FromRequestParts, Request};
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use futures_util::{Stream, StreamExt, stream};
 use serde::Deserialize;
+use tracing::Instrument as _;
 use utoipa::IntoParams;
 
 use crate::document::{Document, InputFormat, OffsetUnit, Options};
@@ -21,64 +21,70 @@ use crate::predict::Task;
 use crate::prediction::{DocumentError, DocumentResult};
 
 use super::classify::result;
-use super::extract::{NDJSON, Patience, QueryString, broken_off, parse, too_slow};
+use super::extract::{NDJSON, Patience, broken_off, parse, too_slow};
 use super::problem::Problem;
 use super::state::{AppState, Asked};
 
 /// Lines of one stream that are in work at the same time.
 const LINES: usize = 32;
 
-/// The options of a stream of lines; of a JSON body they are a part.
+/// Options as they stand in the query: of a stream of lines all that there are, of a JSON body
+/// those that hold instead of its own.
 #[derive(Debug, Clone, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub struct StreamQuery {
-    /// Streams only: name of a model of `/v1/models`.
-    model: Option<String>,
-    /// Streams only: unit of every span.
+pub struct OptionQuery {
+    /// Name of a model of `/v1/models`.
+    #[param(value_type = String, required = false)]
+    pub(super) model: Option<String>,
+    /// Unit of every span.
+    #[param(value_type = OffsetUnit, required = false)]
     offset_unit: Option<OffsetUnit>,
-    /// Streams only: evidence sentences per actor at the most.
-    #[param(maximum = 50)]
+    /// Evidence sentences per actor at the most.
+    #[param(value_type = usize, required = false, maximum = 50)]
     max_evidence: Option<usize>,
-    /// Streams only: actors of a document's own list that its text never mentions and that are
-    /// judged at the most.
-    #[param(maximum = 64)]
+    /// Actors of a document's own list that its text never mentions and that are judged at the
+    /// most.
+    #[param(value_type = usize, required = false, maximum = 64)]
     max_unmentioned: Option<usize>,
-    /// Streams only: actors of the registry to judge, separated by commas.
+    /// Actors of the registry to judge, separated by commas.
+    #[param(value_type = String, required = false)]
     restrict_to: Option<String>,
-    /// Streams only: language of topic labels and actor names.
+    /// Language of topic labels and actor names.
+    #[param(value_type = String, required = false)]
     label_language: Option<String>,
-    /// Streams only: report topics of at least this probability.
-    #[param(minimum = 0.0, maximum = 1.0)]
+    /// Report topics of at least this probability.
+    #[param(value_type = f32, required = false, minimum = 0.0, maximum = 1.0)]
     topic_threshold: Option<f32>,
-    /// Streams only: abstain below this probability of the best stance.
-    #[param(minimum = 0.0, maximum = 1.0)]
+    /// Abstain below this probability of the best stance.
+    #[param(value_type = f32, required = false, minimum = 0.0, maximum = 1.0)]
     stance_threshold: Option<f32>,
-    /// Streams only: set menus, comment forms and repeated headings aside.
+    /// Set menus, comment forms and repeated headings aside.
+    #[param(value_type = bool, required = false)]
     clean: Option<bool>,
-    /// Streams only: what the texts are.
+    /// What the texts are.
+    #[param(value_type = InputFormat, required = false)]
     input: Option<InputFormat>,
-    /// Streams only: give every sentence that mentions an actor with its stance.
+    /// Give every sentence that mentions an actor with its stance.
+    #[param(value_type = bool, required = false)]
     sentence_scores: Option<bool>,
 }
 
-impl StreamQuery {
-    fn options(&self) -> Options {
-        let default = Options::default();
+impl OptionQuery {
+    /// These options where they are given, and the others elsewhere.
+    pub(super) fn over(self, others: Options) -> Options {
+        let ids = |ids: String| ids.split(',').map(|id| id.trim().to_owned()).collect();
         Options {
-            offset_unit: self.offset_unit.unwrap_or(default.offset_unit),
-            max_evidence: self.max_evidence.unwrap_or(default.max_evidence),
-            max_unmentioned: self.max_unmentioned.unwrap_or(default.max_unmentioned),
-            restrict_to: self
-                .restrict_to
-                .as_ref()
-                .map(|ids| ids.split(',').map(|id| id.trim().to_owned()).collect()),
-            label_language: self.label_language.clone(),
-            topic_threshold: self.topic_threshold,
-            stance_threshold: self.stance_threshold,
-            clean: self.clean.unwrap_or(default.clean),
-            input: self.input.unwrap_or(default.input),
-            sentence_scores: self.sentence_scores.unwrap_or(default.sentence_scores),
+            offset_unit: self.offset_unit.unwrap_or(others.offset_unit),
+            max_evidence: self.max_evidence.unwrap_or(others.max_evidence),
+            max_unmentioned: self.max_unmentioned.unwrap_or(others.max_unmentioned),
+            restrict_to: self.restrict_to.map(ids).or(others.restrict_to),
+            label_language: self.label_language.or(others.label_language),
+            topic_threshold: self.topic_threshold.or(others.topic_threshold),
+            stance_threshold: self.stance_threshold.or(others.stance_threshold),
+            clean: self.clean.unwrap_or(others.clean),
+            input: self.input.unwrap_or(others.input),
+            sentence_scores: self.sentence_scores.unwrap_or(others.sentence_scores),
         }
     }
 }
@@ -87,13 +93,15 @@ impl StreamQuery {
 pub(super) async fn classify(
     state: AppState,
     patience: Patience,
-    request: Request,
+    mut query: OptionQuery,
+    body: Body,
 ) -> Result<Response, Problem> {
-    let (mut parts, body) = request.into_parts();
-    let QueryString(query) =
-        QueryString::<StreamQuery>::from_request_parts(&mut parts, &state).await?;
-    let asked = Arc::new(state.ask(query.model.as_deref(), Task::Full, query.options())?);
+    let model = query.model.take();
+    let options = query.over(Options::default());
+    let asked = Arc::new(state.ask(model.as_deref(), Task::Full, options)?);
     let flow = Flow::default();
+    // The answer is written after this function has returned: its lines keep the request's span.
+    let span = tracing::Span::current();
     let lines = Lines {
         body: body.into_data_stream(),
         cutter: Cutter {
@@ -114,6 +122,7 @@ pub(super) async fn classify(
                 patience,
                 line,
             )
+            .instrument(span.clone())
         })
         .buffered(LINES)
         .map(|result| {

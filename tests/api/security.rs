@@ -70,6 +70,22 @@ async fn only_a_known_key_lets_in() {
 }
 
 #[tokio::test]
+async fn the_description_says_which_routes_take_a_key() {
+    let service = Service::start().await;
+    let response = service.get("/openapi.json").await;
+    let description: serde_json::Value = response.json().await.unwrap();
+    let schemes = &description["components"]["securitySchemes"];
+    assert_eq!(schemes["bearer"]["scheme"], "bearer");
+    assert_eq!(schemes["key"]["name"], "x-api-key");
+    for (path, operations) in description["paths"].as_object().unwrap() {
+        for operation in operations.as_object().unwrap().values() {
+            let asks = operation.get("security").is_some();
+            assert_eq!(asks, !path.starts_with("/health"), "{path}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_key_may_not_ask_more_often_than_it_may() {
     let service = Service::start().await;
     service.state.set_keys(Some(keys()));

@@ -86,6 +86,33 @@ async fn the_query_holds_the_options() {
 }
 
 #[tokio::test]
+async fn the_query_goes_before_the_options_of_a_json_body() {
+    let service = Service::start().await;
+    let body = json!({
+        "documents": [{"text": "Spain thanked France."}],
+        "options": {"offset_unit": "byte", "restrict_to": ["france"]},
+        "model": "none",
+    });
+    let answer = service
+        .ask("/v1/classify?restrict_to=spain&model=double", body.clone())
+        .await;
+    let result = &answer["results"][0];
+    assert_eq!(
+        result["offset_unit"], "byte",
+        "the query says nothing of it"
+    );
+    assert_eq!(result["stances"][0]["actor"]["id"], "spain");
+    for (query, status, code) in [
+        ("?topic_threshold=-1", 422, "invalid_value"),
+        ("?topic_treshold=0.5", 400, "invalid_query"),
+    ] {
+        let path = format!("/v1/classify{query}&model=double");
+        let response = service.post_to(&path, body.to_string()).await;
+        problem(response, status, code).await;
+    }
+}
+
+#[tokio::test]
 async fn more_lines_than_the_queue_holds_wait_for_their_turn() {
     let (double, _control) = double();
     let settings = Settings {
@@ -128,7 +155,7 @@ async fn a_line_that_is_too_long_costs_only_its_place() {
 }
 
 /// A stream by hand: the test decides when it sends and when it reads.
-fn open(address: &str) -> TcpStream {
+pub fn open(address: &str) -> TcpStream {
     let mut stream = TcpStream::connect(address).unwrap();
     let head = "POST /v1/classify HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-ndjson\r\n\
                 Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n";
@@ -136,7 +163,7 @@ fn open(address: &str) -> TcpStream {
     stream
 }
 
-fn send(stream: &mut TcpStream, line: &str) -> std::io::Result<()> {
+pub fn send(stream: &mut TcpStream, line: &str) -> std::io::Result<()> {
     stream.write_all(format!("{:x}\r\n{line}\n\r\n", line.len() + 1).as_bytes())
 }
 
