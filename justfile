@@ -39,6 +39,18 @@ docs-check:
 smoke:
     .ci/run build smoke
 
+# Compare the service's answers with its description (schemathesis)
+contract:
+    .ci/run build contract
+
+# Try the playground in a headless Chromium
+web:
+    .ci/run build web
+
+# The service under load, as ratios (needs oha)
+load PROGRAM="target/release/stance":
+    benches/service_load.sh {{PROGRAM}}
+
 # Judge files: just classify examples/*.txt
 classify *FILES:
     cargo run --release -- classify {{FILES}}

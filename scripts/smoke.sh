@@ -10,17 +10,9 @@ set -euo pipefail
 program=$(realpath "$1")
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 root=$PWD
-work=$(mktemp -d)
-server=
-finish() {
-  [[ -z $server ]] || kill "$server" 2>/dev/null || true
-  rm -rf "$work"
-}
-trap finish EXIT
-fail() {
-  echo "smoke: $*" >&2
-  exit 1
-}
+service_name=smoke
+# shellcheck source=scripts/service.sh
+. scripts/service.sh
 
 # The main job. A document that could not be judged makes the exit code 3.
 "$program" classify examples/*.txt >"$work/table"
@@ -48,16 +40,9 @@ grep -q '"start":0,"end":5,"text":"Spain"' "$work/answer" ||
   fail "Spain was not found away from the source tree: $(cat "$work/answer")"
 
 # The service, on any free port, until SIGTERM.
-"$program" serve --port 0 >"$work/serve" &
-server=$!
-for _ in {1..300}; do
-  grep -q '^model ' "$work/serve" && break
-  kill -0 "$server" 2>/dev/null || fail "the service ended: $(cat "$work/serve")"
-  sleep 0.2
-done
+start_service "$program"
 cat "$work/serve"
 grep -qE '^model .* sha256 [0-9a-f]{64}$' "$work/serve" || fail "the model has no hash"
-url=$(grep -o 'http://[^ ]*' "$work/serve" | head -n 1) || fail "the service printed no URL"
 "$root/scripts/healthcheck.sh" "${url##*:}" || fail "the service is not ready"
 body='{"documents": [{"text": "Spain has never been a better neighbour."}, {"text": ""}]}'
 curl -fsS --max-time 60 -H 'content-type: application/json' -d "$body" \

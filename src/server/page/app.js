@@ -15,7 +15,7 @@ function element(name, attributes = {}, ...children) {
   return node;
 }
 
-const percent = (share) => `${Math.round(share * 100)} %`;
+const percent = (share) => `${Math.round(share * 100)}\u00a0%`;
 const stanceOf = (stance) => (stance.abstained ? "unsure" : stance.stance);
 const said = (stance) => (stance.abstained ? "not sure" : stance.stance);
 
@@ -197,7 +197,7 @@ function actorView(stance, chosen, at) {
   },
     element("bdi", { class: "name" }, stance.actor.name), " ",
     element("span", { class: `tag ${stanceOf(stance)}` }, said(stance)), " ",
-    element("span", { class: "count" }, `${stance.mentions.length} mentions`),
+    element("span", { class: "count" }, `${stance.mentions.length} ${stance.mentions.length === 1 ? "mention" : "mentions"}`),
     element("span", { class: "bars", "aria-hidden": "true" },
       ...["favor", "neutral", "against"].map((name) => element("span", { class: name, style: `width:${p[name] * 100}%` }))),
     element("span", { class: "numbers" }, `favor ${percent(p.favor)}, neutral ${percent(p.neutral)}, against ${percent(p.against)}`));
