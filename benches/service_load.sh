@@ -1,0 +1,109 @@
+#!/usr/bin/env bash
+# The running service under load, over HTTP, as ratios within one run.
+#
+#   service_load.sh PROGRAM [SECONDS [SOAK_SECONDS]]
+#
+# SECONDS per measurement, 20 when absent; SOAK_SECONDS at 80 % of capacity, none when absent.
+# Needs wrk (Debian's package) and jq. What it prints:
+#
+# - offline: documents a second of `stance classify` on the same documents, start-up subtracted;
+# - load: 1, 8, 64 and 512 connections, with documents a second, their ratio to offline, p50 and
+#   p99 of the whole answer, broken connections, and answers by status;
+# - overload: 512 connections and 32 places: every answer must be 200 or 429;
+# - fairness: p99 of short requests while 100,000 words are read, against p99 alone;
+# - soak: resident memory at its start and end.
+set -euo pipefail
+program=$(realpath "$1")
+seconds=${2:-20}
+soak=${3:-0}
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+service_name=load
+# shellcheck source=scripts/service.sh
+. scripts/service.sh
+for tool in wrk jq; do command -v "$tool" >/dev/null || fail "there is no $tool"; done
+
+# Documents of 300 words, each beginning elsewhere in the same text.
+words() { tr -s '[:space:]' ' ' <examples/en.txt; }
+count=64
+for ((number = 0; number < count; number++)); do
+  { words; words; words; words; } | tr '\n' ' ' | cut -d' ' -f$((number * 3 + 1))-$((number * 3 + 300)) |
+    jq -cR '{text: .}'
+done >"$work/documents"
+jq -c '{documents: [.]}' "$work/documents" >"$work/bodies"
+awk 'BEGIN { for (i = 0; i < 12500; i++) printf "Spain and France met while nobody believed Moscow. " }' |
+  jq -cRs '{documents: [{text: .}]}' >"$work/long"
+for _ in 1 2 3 4 5; do cat "$work/documents"; done >"$work/many"
+
+now() { date +%s.%N; }
+ratio() { awk -v a="$1" -v b="$2" 'BEGIN { printf "%.2f", b > 0 ? a / b : 0 }'; }
+offline_seconds() {
+  local began
+  began=$(now)
+  "$program" classify --input-format jsonl --format jsonl "$1" >"$work/predictions"
+  [[ $(grep -c '"stances":' "$work/predictions") == "$(grep -c . "$1")" ]] || fail "a document was not judged"
+  awk -v a="$began" -v b="$(now)" 'BEGIN { print b - a }'
+}
+few=$(offline_seconds "$work/documents")
+many=$(offline_seconds "$work/many")
+offline=$(awk -v n=$((4 * count)) -v a="$few" -v b="$many" 'BEGIN { printf "%.2f", n / (b - a) }')
+echo "offline: $offline documents/s"
+
+# ask CONNECTIONS SECONDS [PAUSE]: sets rate p50 p99 most broken statuses.
+ask() {
+  local line
+  line=$(wrk --threads 1 --connections "$1" --duration "${2}s" --timeout 120s --latency \
+    --script benches/service_load.lua "$url" -- "$work/bodies" "${3:-0}" | grep '^RESULT ') ||
+    fail "wrk gave no result"
+  read -r _ rate p50 p99 most broken statuses <<<"$line"
+}
+only() { # STATUS,STATUS: nothing else was answered
+  local status
+  for status in ${statuses//,/ }; do
+    [[ ",$1," == *",${status%%=*},"* ]] || fail "answers by status: $statuses"
+  done
+  [[ $broken == 0 ]] || fail "$broken connections broke"
+}
+resident() { awk '/^VmRSS/ { print $2 }' "/proc/$server/status"; }
+
+start_service "$program" --log-level error
+ask 1 3 # warm
+for connections in 1 8 64 512; do
+  ask "$connections" "$seconds"
+  only 200
+  [[ $connections != 64 ]] || capacity=$rate
+  printf 'load: %s connections: %s/s = %s of offline; p50 %s ms, p99 %s ms; %s\n' \
+    "$connections" "$rate" "$(ratio "$rate" "$offline")" "$p50" "$p99" "$statuses"
+done
+
+ask 1 "$seconds"
+only 200
+alone=$p99
+curl -fsS -H 'content-type: application/json' --data-binary "@$work/long" "$url/v1/classify" -o "$work/read" &
+reading=$!
+sleep 1
+ask 1 "$seconds"
+only 200
+kill -0 "$reading" 2>/dev/null || echo "fairness: the long document was done before the short ones"
+printf 'fairness: p99 %s ms beside 100,000 words, %s ms alone: × %s\n' "$p99" "$alone" "$(ratio "$p99" "$alone")"
+wait "$reading" || fail "the long document was not answered"
+
+if ((soak > 0)); then
+  # Eight clients that pause: as many requests as 80 % of what 64 clients get.
+  pause=$(awk -v c="$capacity" 'BEGIN { printf "%d", 8 / (0.8 * c) * 1000 }')
+  ask 8 15 "$pause"
+  pause=$(awk -v p="$pause" -v r="$rate" -v c="$capacity" 'BEGIN { p += 8000 / (0.8 * c) - 8000 / r; printf "%d", p > 0 ? p : 0 }')
+  before=$(resident)
+  ask 8 "$soak" "$pause"
+  only 200
+  printf 'soak: %s s at %s of capacity; %s KiB resident before, %s after: × %s; p99 %s ms; %s\n' "$soak" \
+    "$(ratio "$rate" "$capacity")" "$before" "$(resident)" "$(ratio "$(resident)" "$before")" "$p99" "$statuses"
+fi
+
+kill "$server"
+wait "$server" || true
+server=
+start_service "$program" --log-level error --queue-documents 32 --max-documents 32
+ask 512 "$seconds"
+only 200,429
+printf 'overload: 512 connections, 32 places: slowest answer %s ms = %s × p99 of one alone; %s\n' "$most" \
+  "$(ratio "$most" "$alone")" "$statuses"
