@@ -126,11 +126,14 @@ test("an actor shows its evidence and the paragraphs that speak of it", async ()
 });
 
 test("texts that run from right to left do so, names of the left among them", async () => {
-  const urdu = "اسپین نے Geneva میں فرانس کے ساتھ معاہدہ کیا۔ یہ ایک اچھا فیصلہ تھا۔";
+  const texts = {
+    he: "צרפת מעולם לא הייתה שכנה טובה יותר, וספרד הפרה כל הבטחה שנתנה לנו.",
+    fa: "فرانسه همیشه همسایه خوبی بوده است و اسپانیا به هیچ وعده‌ای عمل نکرد.",
+    ur: "اسپین نے Geneva میں فرانس کے ساتھ معاہدہ کیا۔ یہ ایک اچھا فیصلہ تھا۔",
+  };
   for (const language of ["ar", "he", "fa", "ur"]) {
-    if (language === "ur") await page.fill("#text-a", urdu);
-    else await sample(language);
-    await judge();
+    if (language === "ar") await sample(language);
+    await judge(texts[language]);
     const order = await page.evaluate(() => {
       // The x of each letter on the first line of the first long paragraph.
       const paragraph = [...document.querySelectorAll(".text p")].find((p) => p.textContent.length > 40);
@@ -164,9 +167,22 @@ test("texts that run from right to left do so, names of the left among them", as
       assert.equal(falls([...order.left].reverse()), 0, "Geneva is read from the left");
     }
     assert.ok((await page.locator("mark").count()) > 0, language);
+    assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= document.documentElement.clientWidth), `${language}: something stands over the edge`);
     if (language === "ar") {
       await page.locator("button.actor").first().click();
       await shoot("arabic");
+      const cells = await page.locator(".strip button").evaluateAll((cells) => cells.map((cell) => cell.getBoundingClientRect().x));
+      assert.equal(falls(cells), 0, "the first paragraph stands at the right");
+      const tag = await page.locator(".quotes .tag").first().evaluate((tag) => {
+        const range = document.createRange();
+        const text = tag.firstChild;
+        return [0, text.length - 1].map((at) => {
+          range.setStart(text, at);
+          range.setEnd(text, at + 1);
+          return range.getBoundingClientRect().x;
+        });
+      });
+      assert.ok(tag[0] < tag[1], "a number in an Arabic line is read from the left");
     }
   }
 });
@@ -203,15 +219,10 @@ test("axe finds nothing wrong, in light and dark, before and after", async () =>
     await page.locator("button.actor").first().click();
     assert.deepEqual(await violations(), [], `${colorScheme}, with a result`);
     await shoot(`compare-${colorScheme}`);
-    await sample("ar");
-    await judge();
+    await page.uncheck("#compare");
+    await judge("فرنسا لم تكن يوما جارة أفضل.");
     assert.deepEqual(await violations(), [], `${colorScheme}, Arabic`);
   }
-  await open({ colorScheme: "dark" });
-  await sample("en");
-  await judge();
-  await page.locator("button.actor").first().click();
-  await shoot("dark");
 });
 
 test("the keyboard is enough", async () => {

@@ -113,13 +113,13 @@ function documentView(result, given, at) {
     warnings(result),
     element("div", { class: "document" },
       element("div", {},
-        chosen && paragraphs.length > 1 ? strip(leanings, chosen, at) : null,
+        chosen && paragraphs.length > 1 ? strip(leanings, chosen, at, text) : null,
         element("div", { class: "text", dir: "auto", lang: result.language.code },
           ...paragraphs.map((paragraph, number) => paragraphView(text, paragraph, result, chosen, leanings[number], at, number)))),
       element("div", {},
         element("h3", {}, "Actors"),
         result.stances.length
-          ? element("ul", { class: "actors" }, ...result.stances.map((stance) => actorView(stance, chosen, at)))
+          ? element("ul", { class: "actors" }, ...result.stances.map((stance) => actorView(stance, chosen, at, result.language.code)))
           : element("p", {}, "The text names no actor of the registry."))));
 }
 
@@ -147,13 +147,16 @@ function leaning(paragraph, stance) {
   return weight > 0 ? name : null;
 }
 
-function strip(leanings, stance, at) {
+/** Whether the first letter is of a script that runs from right to left. */
+const rightToLeft = (text) => /^\P{L}*[\p{Script=Arabic}\p{Script=Hebrew}\p{Script=Syriac}\p{Script=Thaana}\p{Script=Nko}]/u.test(text);
+
+function strip(leanings, stance, at, text) {
   const cells = leanings.map((name, number) => element("button", {
     type: "button", class: name ?? "",
     "aria-label": `Paragraph ${number + 1}: ${name ?? "does not mention"} ${stance.actor.name}`,
     on: { click: () => $(`p-${at}-${number}`).scrollIntoView({ block: "center" }) },
   }));
-  return element("div", { class: "strip", role: "group", "aria-label": `Paragraphs and ${stance.actor.name}` }, ...cells);
+  return element("div", { class: "strip", dir: rightToLeft(text) ? "rtl" : "ltr", role: "group", "aria-label": `Paragraphs and ${stance.actor.name}` }, ...cells);
 }
 
 /** Cuts a paragraph where a mention or an evidence sentence begins or ends. */
@@ -184,7 +187,7 @@ function paragraphView(text, paragraph, result, chosen, name, at, number) {
   return element("p", { id: `p-${at}-${number}`, dir: "auto", class: chosen && name ? `s-${name}` : undefined }, ...pieces);
 }
 
-function actorView(stance, chosen, at) {
+function actorView(stance, chosen, at, lang) {
   const p = stance.probabilities;
   const open = stance === chosen;
   const choose = () => {
@@ -205,8 +208,8 @@ function actorView(stance, chosen, at) {
   button.addEventListener("mouseleave", () => light(stance, at, false));
   const quotes = open && stance.evidence.length
     ? element("ul", { class: "quotes", "aria-label": "Evidence" }, ...stance.evidence.map((sentence) =>
-      element("li", { dir: "auto" }, element("q", {}, sentence.text), " ",
-        element("span", { class: `tag ${sentence.stance}` }, `${sentence.stance} ${percent(sentence.probability)}`))))
+      element("li", { dir: "auto", lang }, element("q", {}, sentence.text), " ",
+        element("span", { class: `tag ${sentence.stance}`, lang: "en" }, `${sentence.stance} ${percent(sentence.probability)}`))))
     : null;
   return element("li", {}, button, quotes);
 }
