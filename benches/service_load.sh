@@ -3,11 +3,12 @@
 #
 #   service_load.sh PROGRAM [SECONDS [SOAK_SECONDS]]
 #
-# SECONDS per measurement, 20 when absent; SOAK_SECONDS at 80 % of capacity, none when absent.
-# Needs wrk (Debian's package) and jq. What it prints:
+# SECONDS per measurement, 20 when absent, or as long as each connection needs for two answers;
+# SOAK_SECONDS at 80 % of capacity, none when absent. $CONNECTIONS names the numbers of connections,
+# "1 8 64 512" when absent. Needs wrk (Debian's package) and jq. What it prints:
 #
 # - offline: documents a second of `stance classify` on the same documents, start-up subtracted;
-# - load: 1, 8, 64 and 512 connections, with documents a second, their ratio to offline, p50 and
+# - load: with so many connections, documents a second, their ratio to offline, p50 and
 #   p99 of the whole answer, broken connections, and answers by status;
 # - overload: 512 connections and 32 places: every answer must be 200 or 429;
 # - fairness: p99 of short requests while 100,000 words are read, against p99 alone;
@@ -35,7 +36,7 @@ awk 'BEGIN { for (i = 0; i < 12500; i++) printf "Spain and France met while nobo
 for _ in 1 2 3 4 5; do cat "$work/documents"; done >"$work/many"
 
 now() { date +%s.%N; }
-ratio() { awk -v a="$1" -v b="$2" 'BEGIN { printf "%.2f", b > 0 ? a / b : 0 }'; }
+ratio() { awk -v a="$1" -v b="$2" 'BEGIN { printf "%.2f", (b > 0) ? a / b : 0 }'; }
 offline_seconds() {
   local began
   began=$(now)
@@ -51,7 +52,7 @@ echo "offline: $offline documents/s"
 # ask CONNECTIONS SECONDS [PAUSE]: sets rate p50 p99 most broken statuses.
 ask() {
   local line
-  line=$(wrk --threads 1 --connections "$1" --duration "${2}s" --timeout 120s --latency \
+  line=$(wrk --threads 1 --connections "$1" --duration "${2}s" --timeout 600s --latency \
     --script benches/service_load.lua "$url" -- "$work/bodies" "${3:-0}" | grep '^RESULT ') ||
     fail "wrk gave no result"
   read -r _ rate p50 p99 most broken statuses <<<"$line"
@@ -67,10 +68,12 @@ resident() { awk '/^VmRSS/ { print $2 }' "/proc/$server/status"; }
 
 start_service "$program" --log-level error
 ask 1 3 # warm
-for connections in 1 8 64 512; do
-  ask "$connections" "$seconds"
+# Twice the time in which every one of so many connections is answered once.
+window() { awk -v n="$1" -v r="$offline" -v s="$seconds" 'BEGIN { w = 2 * n / r; printf "%d", (w > s) ? w : s }'; }
+for connections in ${CONNECTIONS:-1 8 64 512}; do
+  ask "$connections" "$(window "$connections")"
   only 200
-  [[ $connections != 64 ]] || capacity=$rate
+  capacity=$rate
   printf 'load: %s connections: %s/s = %s of offline; p50 %s ms, p99 %s ms; %s\n' \
     "$connections" "$rate" "$(ratio "$rate" "$offline")" "$p50" "$p99" "$statuses"
 done
@@ -88,7 +91,7 @@ printf 'fairness: p99 %s ms beside 100,000 words, %s ms alone: × %s\n' "$p99" "
 wait "$reading" || fail "the long document was not answered"
 
 if ((soak > 0)); then
-  # Eight clients that pause: as many requests as 80 % of what 64 clients get.
+  # Eight clients that pause: as many requests as 80 % of what the most clients got.
   pause=$(awk -v c="$capacity" 'BEGIN { printf "%d", 8 / (0.8 * c) * 1000 }')
   ask 8 15 "$pause"
   pause=$(awk -v p="$pause" -v r="$rate" -v c="$capacity" 'BEGIN { p += 8000 / (0.8 * c) - 8000 / r; printf "%d", p > 0 ? p : 0 }')
