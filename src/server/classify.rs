@@ -272,7 +272,7 @@ pub(super) async fn classify(
     request: Request,
 ) -> Result<Response, Problem> {
     if media_type(request.headers()).eq_ignore_ascii_case(NDJSON) {
-        return stream::classify(state, patience, query, request.into_body()).await;
+        return stream::classify(&state, patience, query, request.into_body());
     }
     let JsonBody(request) = JsonBody::<ClassifyRequest>::from_request(request, &state).await?;
     let request = ClassifyRequest {

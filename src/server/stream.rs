@@ -90,8 +90,8 @@ impl OptionQuery {
 }
 
 /// Answers a body of lines.
-pub(super) async fn classify(
-    state: AppState,
+pub(super) fn classify(
+    state: &AppState,
     patience: Patience,
     mut query: OptionQuery,
     body: Body,
@@ -100,6 +100,7 @@ pub(super) async fn classify(
     let options = query.over(Options::default());
     let asked = Arc::new(state.ask(model.as_deref(), Task::Full, options)?);
     let flow = Flow::default();
+    let state = state.clone();
     // The answer is written after this function has returned: its lines keep the request's span.
     let span = tracing::Span::current();
     let lines = Lines {
