@@ -80,6 +80,49 @@ pub const STANCE_THRESHOLD: &str = "STANCE_STANCE_THRESHOLD";
 /// `--no-clean`.
 pub const NO_CLEAN: &str = "STANCE_NO_CLEAN";
 
+/// `--output` of `score` and `aggregate`.
+pub const OUTPUT: &str = "STANCE_OUTPUT";
+/// `--output-format` of `score`.
+pub const OUTPUT_FORMAT: &str = "STANCE_OUTPUT_FORMAT";
+/// `--input-format` of `score` and `aggregate`.
+pub const ARCHIVE_FORMAT: &str = "STANCE_ARCHIVE_FORMAT";
+/// `--text-column`.
+pub const TEXT_COLUMN: &str = "STANCE_TEXT_COLUMN";
+/// `--id-column`.
+pub const ID_COLUMN: &str = "STANCE_ID_COLUMN";
+/// `--actors-column`.
+pub const ACTORS_COLUMN: &str = "STANCE_ACTORS_COLUMN";
+/// `--language-column`.
+pub const LANGUAGE_COLUMN: &str = "STANCE_LANGUAGE_COLUMN";
+/// `--keep`, several columns separated by commas.
+pub const KEEP: &str = "STANCE_KEEP";
+/// `--judge`.
+pub const JUDGE: &str = "STANCE_JUDGE";
+/// `--work`.
+pub const WORK: &str = "STANCE_WORK";
+/// `--errors`.
+pub const ERRORS: &str = "STANCE_ERRORS";
+/// `--part-rows`.
+pub const PART_ROWS: &str = "STANCE_PART_ROWS";
+/// `--max-errors`.
+pub const MAX_ERRORS: &str = "STANCE_MAX_ERRORS";
+/// `--overwrite`.
+pub const OVERWRITE: &str = "STANCE_OVERWRITE";
+/// `--resume`.
+pub const RESUME: &str = "STANCE_RESUME";
+/// `--progress`.
+pub const PROGRESS: &str = "STANCE_PROGRESS";
+/// `--time-column`.
+pub const TIME_COLUMN: &str = "STANCE_TIME_COLUMN";
+/// `--by`.
+pub const BY: &str = "STANCE_BY";
+/// `--source-column`.
+pub const SOURCE_COLUMN: &str = "STANCE_SOURCE_COLUMN";
+/// `--min-documents`.
+pub const MIN_DOCUMENTS: &str = "STANCE_MIN_DOCUMENTS";
+/// `--format` of `aggregate`.
+pub const AGGREGATE_FORMAT: &str = "STANCE_AGGREGATE_FORMAT";
+
 /// `--log-level`.
 pub const LOG_LEVEL: &str = "STANCE_LOG_LEVEL";
 /// `--log-format`.

@@ -1,9 +1,10 @@
 //! Topics, actors, and the author's stance toward each, in any language.
 //!
 //! Data flows one way: [`document`] → [`text`] → [`actors`] → [`encoder`] → [`heads`] →
-//! [`predict`] → [`engine`] → [`server`] and [`cli`]. No module reaches back up.
+//! [`predict`] → [`engine`] → [`archive`], [`server`] and [`cli`]. No module reaches back up.
 
 pub mod actors;
+pub mod archive;
 pub mod cli;
 pub mod config;
 pub mod document;

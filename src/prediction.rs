@@ -213,6 +213,17 @@ pub enum AbstainReason {
     UnreadableText,
 }
 
+impl AbstainReason {
+    /// The name used in every file and answer.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::LowConfidence => "low_confidence",
+            Self::NotMentioned => "not_mentioned",
+            Self::UnreadableText => "unreadable_text",
+        }
+    }
+}
+
 /// An actor, as named in the answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ActorRef {

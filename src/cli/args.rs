@@ -8,6 +8,8 @@ use crate::config::{LimitArgs, LogArgs, ModelArgs, ServeArgs};
 use crate::document::{OffsetUnit, Options};
 use crate::env;
 
+pub use super::archive_args::{AggregateArgs, ScoreArgs};
+
 /// Topics, actors, and the author's stance toward each, in any language
 #[derive(Debug, Parser)]
 #[command(
@@ -30,6 +32,10 @@ pub struct Cli {
 pub enum Command {
     /// Judge documents: topics, actors, and the author's stance toward each
     Classify(Box<ClassifyArgs>),
+    /// Score an archive: files of documents in, files of answers out
+    Score(Box<ScoreArgs>),
+    /// Sum a scored archive up: the stance toward each actor over time and by source
+    Aggregate(AggregateArgs),
     /// Serve the REST API until SIGTERM or ctrl-c
     Serve(Box<ServeArgs>),
     /// Look into the registry of actors
@@ -74,6 +80,15 @@ pub struct OutputArgs {
     /// `table` for people; `json` as the service answers; `jsonl`, a prediction per line
     #[arg(long, env = env::FORMAT, value_name = "FORMAT", default_value = "table")]
     pub format: Format,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub options: OptionArgs,
+}
+
+/// What is asked of each document.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Output")]
+pub struct OptionArgs {
     /// Judge only these actors of the registry, separated by commas; documents that bring
     /// their own actors are not affected
     #[arg(long, env = env::ONLY, value_name = "ID", value_delimiter = ',')]
@@ -104,7 +119,7 @@ pub struct OutputArgs {
     pub no_clean: bool,
 }
 
-impl OutputArgs {
+impl OptionArgs {
     /// The same as the options of a request.
     pub fn options(&self) -> Options {
         Options {

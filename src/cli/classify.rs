@@ -20,7 +20,7 @@ const CHUNK_BYTES: usize = 4 << 20;
 /// Runs the command.
 pub(super) fn run(args: &ClassifyArgs) -> Result<Exit, Failure> {
     let sources = sources(args)?;
-    let options = args.output.options();
+    let options = args.output.options.options();
     let limits = args.limits.document();
     let registry = args
         .model

@@ -3,6 +3,7 @@
 use std::io;
 use std::process::ExitCode;
 
+use crate::archive::ArchiveError;
 use crate::config::ConfigError;
 use crate::error::ErrorCode;
 use crate::predict::OptionsError;
@@ -38,7 +39,7 @@ impl Exit {
         ),
         (
             Self::DocumentErrors,
-            "done, but some documents could not be judged; each has an error on its place",
+            "done, but some documents could not be judged; each has an error on its place, with `score` in the file of errors",
         ),
     ];
 
@@ -120,6 +121,15 @@ impl From<ConfigError> for Failure {
 impl From<OptionsError> for Failure {
     fn from(error: OptionsError) -> Self {
         Self::usage(format!("{error} [{}]", error.code()))
+    }
+}
+
+impl From<ArchiveError> for Failure {
+    fn from(error: ArchiveError) -> Self {
+        match error {
+            ArchiveError::Stdout(error) => Self::Io(error),
+            error => Self::from_error(&error),
+        }
     }
 }
 

@@ -4,22 +4,18 @@
 //! held in memory. What cannot be read becomes a failure on its place.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use serde::de::IgnoredAny;
 
+use crate::archive::read::{Line, line_limit, read_line};
 use crate::document::Document;
 use crate::engine::DocumentLimits;
 use crate::prediction::{DocumentError, DocumentFailure};
 use crate::text;
 
 use super::args::InputFormat;
-
-/// A line may be this much longer than its text: JSON writes a byte as up to six, and the
-/// other fields need room.
-const LINE_FACTOR: usize = 6;
-const LINE_EXTRA: usize = 1 << 20;
 
 /// Where documents come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -171,10 +167,7 @@ fn unreadable(source: &Source, error: &io::Error) -> DocumentFailure {
 
 impl Lines {
     fn next(&mut self, limits: &DocumentLimits) -> Option<Result<Document, DocumentFailure>> {
-        let limit = limits
-            .max_text_bytes
-            .saturating_mul(LINE_FACTOR)
-            .saturating_add(LINE_EXTRA);
+        let limit = line_limit(limits);
         let mut line = Vec::new();
         loop {
             line.clear();
@@ -225,54 +218,9 @@ fn parse(line: &[u8], first: bool) -> Result<Document, DocumentError> {
     })
 }
 
-#[derive(Debug, PartialEq, Eq)]
-enum Line {
-    Whole,
-    TooLong,
-    End,
-}
-
-/// Reads to the next line break; of a line over the limit nothing is kept.
-fn read_line(reader: &mut impl BufRead, limit: usize, line: &mut Vec<u8>) -> io::Result<Line> {
-    let read = reader.take(limit as u64 + 1).read_until(b'\n', line)?;
-    if read == 0 {
-        return Ok(Line::End);
-    }
-    if read <= limit || line.ends_with(b"\n") {
-        return Ok(Line::Whole);
-    }
-    line.clear();
-    loop {
-        let buffer = reader.fill_buf()?;
-        let (used, done) = match buffer.iter().position(|byte| *byte == b'\n') {
-            Some(at) => (at + 1, true),
-            None => (buffer.len(), buffer.is_empty()),
-        };
-        reader.consume(used);
-        if done {
-            return Ok(Line::TooLong);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_line_over_the_limit_is_skipped_whole() {
-        let mut reader = io::Cursor::new(b"abc\nabcdefgh\nxyz".to_vec());
-        let mut line = Vec::new();
-        let mut next = || {
-            line.clear();
-            let kind = read_line(&mut reader, 4, &mut line).unwrap();
-            (kind, String::from_utf8(line.clone()).unwrap())
-        };
-        assert_eq!(next(), (Line::Whole, "abc\n".to_owned()));
-        assert_eq!(next(), (Line::TooLong, String::new()));
-        assert_eq!(next(), (Line::Whole, "xyz".to_owned()));
-        assert_eq!(next(), (Line::End, String::new()));
-    }
 
     #[test]
     fn formats_go_by_name_unless_given() {

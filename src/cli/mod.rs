@@ -2,9 +2,12 @@
 //!
 //! [`args`] says what may be asked, one file per command does it, and `exit` says how it
 //! ended. `classify` reads documents one after another (`input`), judges them in bounded
-//! chunks, and writes each result as soon as it is known (`output`, `report`, `table`).
+//! chunks, and writes each result as soon as it is known (`output`, `report`, `table`). `score` and
+//! `aggregate` are flags ([`archive_args`]) for [`crate::archive`].
 
 mod actors;
+mod aggregate;
+mod archive_args;
 pub mod args;
 mod classify;
 mod docs;
@@ -15,6 +18,7 @@ mod input;
 mod log;
 mod output;
 mod report;
+mod score;
 mod table;
 
 use std::io::Write as _;
@@ -62,6 +66,8 @@ pub fn main() -> std::process::ExitCode {
 fn run(command: Command) -> Result<Exit, Failure> {
     match command {
         Command::Classify(args) => classify::run(&args),
+        Command::Score(args) => score::run(&args),
+        Command::Aggregate(args) => aggregate::run(&args),
         Command::Serve(args) => {
             let settings = args.settings()?;
             let runtime = tokio::runtime::Builder::new_multi_thread()

@@ -66,6 +66,9 @@ pub enum PredictError {
     /// The heads gave numbers that are no numbers.
     #[error("the model's answer is not finite")]
     NotFinite,
+    /// The program panicked on the document: a bug of ours.
+    #[error("the document could not be read: an internal error")]
+    Panicked,
     /// A vector was expected of a task that judges, or the other way round.
     #[error("the answer is not of the kind that was expected")]
     OtherTask,
@@ -100,7 +103,7 @@ impl ErrorCode for PredictError {
             Self::InvalidHeads(_) => "invalid_heads",
             Self::Batch { code, .. } => code,
             Self::NotFinite => "not_finite",
-            Self::OtherTask => "internal_error",
+            Self::OtherTask | Self::Panicked => "internal_error",
         }
     }
 }

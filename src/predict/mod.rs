@@ -4,13 +4,14 @@
 //! [`mod@questions`] turns a reading into queries for the stance head. [`Predictor`] is the model;
 //! a document goes through it in four steps that may run on different threads: `prepare` (text
 //! only), `encode` and `ask_heads` (windows of any documents together), `answer` (one document
-//! again, written by [`assemble`]). Training reads documents by the same [`Reading`] and asks the
-//! same questions.
+//! again, written by [`assemble`]); a [`Group`] takes many through the same steps at once.
+//! Training reads documents by the same [`Reading`] and asks the same questions.
 
 mod answer;
 mod assemble;
 mod encode;
 mod error;
+mod group;
 mod options;
 mod predictor;
 mod prepare;
@@ -22,6 +23,7 @@ mod topics;
 pub use answer::{Embedding, Output};
 pub use encode::SequenceAnswer;
 pub use error::PredictError;
+pub use group::Group;
 pub use options::{MAX_EVIDENCE, MAX_UNMENTIONED, OptionsError, check_options};
 pub use predictor::{HEADS_CONFIG_FILE, HEADS_FILE, Predictor};
 pub use prepare::{Brief, Prepared, Task};

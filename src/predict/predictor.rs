@@ -5,21 +5,19 @@ use std::sync::Arc;
 
 use candle_core::{DType, Device};
 use candle_nn::VarBuilder;
-use rayon::prelude::*;
 
 use super::answer::Output;
-use super::encode::SequenceAnswer;
-use super::prepare::{Prepared, Task};
+use super::prepare::Task;
 use super::{PredictError, TopicNames};
 use crate::actors::{Matcher, Registry};
 use crate::document::{Document, Options};
+use crate::encoder::Encoder;
 use crate::encoder::dtype::{Dtype, DtypeChoice};
 use crate::encoder::files::ModelFiles;
 use crate::encoder::hub::HubOptions;
 use crate::encoder::load::EncoderParts;
 use crate::encoder::tokenizer::TextTokenizer;
 use crate::encoder::weights::WeightsReader;
-use crate::encoder::{Encoder, batch};
 use crate::heads::stance::StanceHead;
 use crate::heads::topic::TopicHead;
 use crate::heads::{HeadsConfig, tensor_shapes};
@@ -194,8 +192,7 @@ impl Predictor {
             .collect()
     }
 
-    /// All documents at once: prepared side by side, their windows packed by like length,
-    /// finished side by side.
+    /// All documents at once, as one [`super::Group`].
     fn run(
         &self,
         task: Task,
@@ -209,52 +206,11 @@ impl Predictor {
                 return documents.iter().map(shared).collect();
             }
         };
-        let mut prepared: Vec<Result<Prepared, PredictError>> = documents
-            .into_par_iter()
-            .map(|document| self.prepare(&brief, document))
-            .collect();
-        let mut places = Vec::new();
-        let mut lengths = Vec::new();
-        let mut answers: Vec<Vec<SequenceAnswer>> = Vec::with_capacity(prepared.len());
-        for (number, document) in prepared.iter().enumerate() {
-            let count = document.as_ref().map_or(0, Prepared::sequences);
-            answers.push(vec![SequenceAnswer::default(); count]);
-            if let Ok(document) = document {
-                places.extend((0..count).map(|index| (number, index)));
-                lengths.extend((0..count).map(|index| document.cost(index)));
-            }
-        }
-        for batch in batch::plan(&lengths, BATCH_TOKENS) {
-            // What remains of a document of which a batch failed is not needed.
-            let (members, windows) = batch
-                .into_iter()
-                .map(|at| places[at])
-                .filter_map(|(number, window)| {
-                    let document = prepared[number].as_ref().ok()?;
-                    Some(((number, window), (document, window)))
-                })
-                .unzip::<_, _, Vec<_>, Vec<_>>();
-            if windows.is_empty() {
-                continue;
-            }
-            let states = self.encode(&windows);
-            match states.and_then(|states| self.ask_heads(&windows, &states)) {
-                Ok(said) => {
-                    for (&(number, window), answer) in members.iter().zip(said) {
-                        answers[number][window] = answer;
-                    }
-                }
-                Err(error) => {
-                    for (number, _) in members {
-                        prepared[number] = Err(PredictError::shared(&error));
-                    }
-                }
-            }
-        }
-        prepared
-            .into_par_iter()
-            .zip(answers)
-            .map(|(document, windows)| self.finish(&document?, &windows))
-            .collect()
+        let documents = documents
+            .into_iter()
+            .map(|document| (Arc::clone(&brief), document));
+        let mut group = self.prepare_group(documents.collect());
+        self.encode_group(&mut group);
+        self.finish_group(group)
     }
 }
