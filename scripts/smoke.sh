@@ -33,6 +33,10 @@ for text in "${texts[@]}"; do
     fail "$text was not read as $language"
 done
 
+# An archive: started again, it has nothing left to do; then its sums.
+for _ in 1 2; do "$program" score examples/documents.jsonl --output "$work/scores.parquet"; done
+"$program" aggregate "$work/scores.parquet" | tail -n 3
+
 # The model is inside: another folder, no home, no network.
 (cd "$work" && echo "Spain has never been a better neighbour." |
   env -i HOME="$work" "$program" classify --offline --format json >"$work/answer")

@@ -161,6 +161,7 @@ impl Run<'_> {
         before: u64,
         mut sink: impl FnMut(&Results<'_>) -> Result<(), ArchiveError>,
     ) -> Result<Totals, ArchiveError> {
+        self.bear(before)?;
         let mut progress = Progress::new(self.asked.progress, self.bytes());
         let mut totals = Totals::default();
         let mut bytes_read = 0;
@@ -170,16 +171,21 @@ impl Run<'_> {
             totals.failed += results.errors.len() as u64;
             totals.tokens += scored.tokens;
             bytes_read = scored.bytes_read;
+            self.bear(before + totals.failed)?;
             sink(&results)?;
             progress.update(totals, bytes_read);
-            let failed = before + totals.failed;
-            match self.asked.max_errors {
-                Some(limit) if failed > limit => Err(ArchiveError::TooManyErrors { failed, limit }),
-                _ => Ok(()),
-            }
+            Ok(())
         });
         progress.finish(totals, bytes_read);
         ended.map(|()| totals)
+    }
+
+    /// Whether so many rows may fail.
+    fn bear(&self, failed: u64) -> Result<(), ArchiveError> {
+        match self.asked.max_errors {
+            Some(limit) if failed > limit => Err(ArchiveError::TooManyErrors { failed, limit }),
+            _ => Ok(()),
+        }
     }
 
     fn to_stdout(&self) -> Result<Summary, ArchiveError> {

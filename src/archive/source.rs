@@ -4,10 +4,17 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use glob::Pattern;
+use glob::{MatchOptions, Pattern};
 
 use super::ArchiveError;
 use super::store::{Remote, address};
+
+/// A `*` does not reach below a folder, in a store as in a file system.
+const ONE_LEVEL: MatchOptions = MatchOptions {
+    case_sensitive: true,
+    require_literal_separator: true,
+    require_literal_leading_dot: false,
+};
 
 /// How the rows of a source are written down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -195,7 +202,7 @@ fn remote(
     for (object, bytes) in Remote::new(prefix)?.list()? {
         let name = object.name().to_owned();
         let wanted = match &pattern {
-            Some(pattern) => pattern.matches(&name),
+            Some(pattern) => pattern.matches_with(&name, ONE_LEVEL),
             None => by_name(&name).0.is_some(),
         };
         if wanted {

@@ -58,7 +58,11 @@ fn rows_of(batch: &RecordBatch) -> Vec<Value> {
     let text = |array: &dyn Array, at: usize| {
         (!array.is_null(at)).then(|| array.as_string::<i32>().value(at).to_owned())
     };
-    let float = |array: &dyn Array, at: usize| json!(array.as_primitive::<Float32Type>().value(at));
+    // As a line has it: in the fewest digits that mean the same number of 32 bits.
+    let float = |array: &dyn Array, at: usize| -> Value {
+        let value = array.as_primitive::<Float32Type>().value(at);
+        value.to_string().parse::<f64>().unwrap().into()
+    };
     let place = |array: &dyn Array, at: usize| array.as_primitive::<UInt64Type>().value(at);
     let row = |at: usize| {
         let language = column("language").as_struct();
