@@ -100,7 +100,7 @@ pub enum ArchiveError {
     },
     /// The model cannot follow the options.
     #[error(transparent)]
-    Predict(#[from] PredictError),
+    Predict(Box<PredictError>),
     /// Standard output cannot be written; a reader who left is no failure.
     #[error("standard output: {0}")]
     Stdout(io::Error),
@@ -131,6 +131,12 @@ impl ArchiveError {
     /// Whether the reader of standard output left, which is no failure.
     pub fn is_broken_pipe(&self) -> bool {
         matches!(self, Self::Stdout(error) if error.kind() == io::ErrorKind::BrokenPipe)
+    }
+}
+
+impl From<PredictError> for ArchiveError {
+    fn from(error: PredictError) -> Self {
+        Self::Predict(Box::new(error))
     }
 }
 

@@ -48,7 +48,7 @@ pub(super) fn text_fields<T: AsRef<str>>(names: &[T]) -> Fields {
 /// Fields of lines as an array of the type.
 pub(super) fn of_lines(
     kind: &DataType,
-    lines: Vec<Map<String, Value>>,
+    lines: &[Map<String, Value>],
 ) -> Result<ArrayRef, ArchiveError> {
     let DataType::Struct(fields) = kind else {
         let text = lines.iter().map(|line| serde_json::to_string(line).ok());

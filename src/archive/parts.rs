@@ -64,25 +64,23 @@ impl Parts {
     }
 
     fn open(&mut self) -> Result<&mut Open, ArchiveError> {
-        let open = match self.open.take() {
-            Some(open) => open,
-            None => {
-                let path = self.places.temporary("part");
-                let header = self.places.folder;
-                let sink = File::create(&path)
-                    .and_then(|file| Sink::new(&self.shape, file, header))
-                    .map_err(ArchiveError::output(&path))?;
-                let line = PartLine {
-                    part: self.committed.len() as u64,
-                    ..PartLine::default()
-                };
-                Open {
-                    path,
-                    sink,
-                    errors: None,
-                    line,
-                }
-            }
+        if let Some(open) = self.open.take() {
+            return Ok(self.open.insert(open));
+        }
+        let path = self.places.temporary("part");
+        let header = self.places.folder;
+        let sink = File::create(&path)
+            .and_then(|file| Sink::new(&self.shape, file, header))
+            .map_err(ArchiveError::output(&path))?;
+        let line = PartLine {
+            part: self.committed.len() as u64,
+            ..PartLine::default()
+        };
+        let open = Open {
+            path,
+            sink,
+            errors: None,
+            line,
         };
         Ok(self.open.insert(open))
     }

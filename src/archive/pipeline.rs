@@ -189,22 +189,22 @@ pub(super) fn run(
     mut sink: impl FnMut(Scored) -> Result<(), ArchiveError>,
 ) -> Result<(), ArchiveError> {
     thread::scope(|scope| {
-        let (read, to_prepare) = sync_channel(QUEUE);
-        let (prepared, to_encode) = sync_channel(QUEUE);
-        let (encoded, to_write) = sync_channel::<Grouped>(QUEUE);
-        let reader = scope.spawn(move || {
+        let (fresh, to_prepare) = sync_channel(QUEUE);
+        let (ready, to_encode) = sync_channel(QUEUE);
+        let (answered, to_write) = sync_channel::<Grouped>(QUEUE);
+        let first = scope.spawn(move || {
             for chunk in chunks {
-                if read.send(chunk?).is_err() {
+                if fresh.send(chunk?).is_err() {
                     break;
                 }
             }
             Ok(())
         });
-        let preparer = scope.spawn(move || {
-            passed(&to_prepare, &prepared, |chunk| judge.group(chunk, sources));
+        let second = scope.spawn(move || {
+            passed(&to_prepare, &ready, |chunk| judge.group(chunk, sources));
         });
-        let encoder = scope.spawn(move || {
-            passed(&to_encode, &encoded, |mut grouped: Grouped| {
+        let third = scope.spawn(move || {
+            passed(&to_encode, &answered, |mut grouped: Grouped| {
                 judge.predictor.encode_group(&mut grouped.group);
                 grouped
             });
@@ -218,9 +218,9 @@ pub(super) fn run(
         }
         // Those before see that nobody takes their work, and end too.
         drop(to_write);
-        let encoded = encoder.join().map_err(|_| ArchiveError::Lost("encoding"));
-        let prepared = preparer.join().map_err(|_| ArchiveError::Lost("preparing"));
-        let read = reader.join().unwrap_or(Err(ArchiveError::Lost("reading")));
+        let encoded = third.join().map_err(|_| ArchiveError::Lost("encoding"));
+        let prepared = second.join().map_err(|_| ArchiveError::Lost("preparing"));
+        let read = first.join().unwrap_or(Err(ArchiveError::Lost("reading")));
         wrote.and(encoded).and(prepared).and(read)
     })
 }

@@ -157,13 +157,17 @@ pub(super) fn arrays(all: &[&Prediction]) -> Result<Vec<ArrayRef>, ArrowError> {
     Ok(vec![
         Arc::new(all.iter().map(|p| p.id.as_deref()).collect::<StringArray>()),
         language,
-        lists(all.iter().map(|p| &p.topics), &topic(), topics)?,
+        lists(all.iter().map(|p| &p.topics), &topic(), |all| {
+            Ok(topics(all))
+        })?,
         lists(all.iter().map(|p| &p.stances), &stance(), stances)?,
         Arc::new(UInt32Array::from_iter_values(
             all.iter()
                 .map(|p| u32::try_from(p.windows).unwrap_or(u32::MAX)),
         )),
-        lists(all.iter().map(|p| &p.warnings), &warning(), warnings)?,
+        lists(all.iter().map(|p| &p.warnings), &warning(), |all| {
+            Ok(warnings(all))
+        })?,
         Arc::new(
             all.iter()
                 .map(|p| p.text.as_deref())
@@ -212,12 +216,12 @@ fn lists<'a, T: 'a>(
     Ok(Arc::new(ListArray::try_new(field, offsets, values, None)?))
 }
 
-fn topics(all: &[&TopicScore]) -> Result<Vec<ArrayRef>, ArrowError> {
-    Ok(vec![
+fn topics(all: &[&TopicScore]) -> Vec<ArrayRef> {
+    vec![
         strings(all.iter().map(|topic| topic.id.as_str())),
         strings(all.iter().map(|topic| topic.label.as_str())),
         floats(all.iter().map(|topic| topic.probability)),
-    ])
+    ]
 }
 
 fn stances(all: &[&ActorStance]) -> Result<Vec<ArrayRef>, ArrowError> {
@@ -249,38 +253,38 @@ fn stances(all: &[&ActorStance]) -> Result<Vec<ArrayRef>, ArrowError> {
         lists(
             all.iter().map(|stance| &stance.mentions),
             &mention(),
-            mentions,
+            |all| Ok(mentions(all)),
         )?,
         lists(
             all.iter().map(|stance| &stance.evidence),
             &evidence(),
-            quotes,
+            |all| Ok(quotes(all)),
         )?,
     ])
 }
 
-fn mentions(all: &[&MentionSpan]) -> Result<Vec<ArrayRef>, ArrowError> {
-    Ok(vec![
+fn mentions(all: &[&MentionSpan]) -> Vec<ArrayRef> {
+    vec![
         places(all.iter().map(|mention| mention.start)),
         places(all.iter().map(|mention| mention.end)),
         strings(all.iter().map(|mention| mention.text.as_str())),
         booleans(all.iter().map(|mention| mention.weak)),
-    ])
+    ]
 }
 
-fn quotes(all: &[&Evidence]) -> Result<Vec<ArrayRef>, ArrowError> {
-    Ok(vec![
+fn quotes(all: &[&Evidence]) -> Vec<ArrayRef> {
+    vec![
         places(all.iter().map(|quote| quote.start)),
         places(all.iter().map(|quote| quote.end)),
         strings(all.iter().map(|quote| quote.text.as_str())),
         strings(all.iter().map(|quote| quote.stance.as_str())),
         floats(all.iter().map(|quote| quote.probability)),
-    ])
+    ]
 }
 
-fn warnings(all: &[&Warning]) -> Result<Vec<ArrayRef>, ArrowError> {
-    Ok(vec![
+fn warnings(all: &[&Warning]) -> Vec<ArrayRef> {
+    vec![
         strings(all.iter().map(|warning| warning.code.as_str())),
         strings(all.iter().map(|warning| warning.message.as_str())),
-    ])
+    ]
 }

@@ -124,7 +124,8 @@ fn local(
         return Ok(());
     }
     if path.exists() {
-        return Ok(all.push(file(path, argument, format)?));
+        all.push(file(path, argument, format)?);
+        return Ok(());
     }
     if !is_pattern(argument) {
         return Err(unknown(argument, "there is no such file"));
@@ -190,7 +191,8 @@ fn remote(
     if pattern.is_none() && !argument.ends_with('/') {
         let object = Remote::new(url)?;
         let bytes = Some(object.size()?);
-        return Ok(all.push(named(argument, Place::Remote(object), format, bytes)?));
+        all.push(named(argument, Place::Remote(object), format, bytes)?);
+        return Ok(());
     }
     // Stores list what begins with a prefix: up to the last `/` before the first wildcard.
     let literal = argument.find(['*', '?', '[']).unwrap_or(argument.len());

@@ -1,7 +1,8 @@
 //! `stance aggregate`: sums of scored archives.
 
+use std::fmt::Write as _;
 use std::fs;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, Write as _};
 use std::path::Path;
 
 use crate::archive::ArchiveError;
@@ -68,15 +69,13 @@ fn table(report: &Report) -> String {
         table.row(cells(row));
     }
     let mut text = table.render();
-    text += &format!("{} documents", report.documents);
+    let _ = write!(text, "{} documents", report.documents);
     if report.without_time > 0 {
-        text += &format!(
-            ", {} without a time that could be read",
-            report.without_time
-        );
+        let count = report.without_time;
+        let _ = write!(text, ", {count} without a time that could be read");
     }
     if report.without_source > 0 {
-        text += &format!(", {} without a source", report.without_source);
+        let _ = write!(text, ", {} without a source", report.without_source);
     }
     text + "\n"
 }

@@ -6,7 +6,7 @@ use crate::rows::path;
 use crate::support::{Folder, run, run_with_input};
 
 /// A line as `stance score` writes it.
-fn line(stances: &[(&str, &str, bool)], input: Value) -> String {
+fn line(stances: &[(&str, &str, bool)], input: &Value) -> String {
     let stance = |&(actor, stance, abstained): &(&str, &str, bool)| {
         json!({
             "actor": {"id": actor, "name": actor.to_uppercase(), "kind": "state"},
@@ -29,17 +29,17 @@ fn archive(folder: &Folder) -> String {
         ("a", "neutral", false),
     );
     let lines = [
-        line(&[favor], at("2024-01-03", "north")),
+        line(&[favor], &at("2024-01-03", "north")),
         line(
             &[favor, ("b", "against", false)],
-            at("2024-01-20T08:00:00Z", "north"),
+            &at("2024-01-20T08:00:00Z", "north"),
         ),
-        line(&[against], at("2024-01-31", "south")),
-        line(&[("a", "favor", true)], at("2024-02-01", "south")),
-        line(&[neutral], at("2024-02-02", "south")),
-        line(&[], at("2024-02-03", "south")),
-        line(&[favor], at("some day", "north")),
-        line(&[favor], json!({"outlet": null})),
+        line(&[against], &at("2024-01-31", "south")),
+        line(&[("a", "favor", true)], &at("2024-02-01", "south")),
+        line(&[neutral], &at("2024-02-02", "south")),
+        line(&[], &at("2024-02-03", "south")),
+        line(&[favor], &at("some day", "north")),
+        line(&[favor], &json!({"outlet": null})),
     ];
     folder.file("scored.jsonl", lines.concat())
 }

@@ -50,10 +50,10 @@ fn a_batch_has_the_columns_of_a_file_to_the_bit() {
     run(&["score", &file, "-o", &out]).code(0);
     let from_file = read_parquet(out.as_ref()).remove(0);
     let predictor = predictor();
-    let scorer = scorer(&predictor);
+    let judge = scorer(&predictor);
     let input = batch(&docs);
-    let scored = scorer.score(&input).unwrap();
-    assert_eq!(scored.schema(), scorer.schema(&input.schema()).unwrap());
+    let scored = judge.score(&input).unwrap();
+    assert_eq!(scored.schema(), judge.schema(&input.schema()).unwrap());
     assert_eq!(scored.num_columns(), from_file.num_columns() + 1);
     for (column, field) in from_file.columns().iter().zip(from_file.schema().fields()) {
         let same = scored.column_by_name(field.name()).unwrap();

@@ -119,7 +119,9 @@ fn folders_and_globs_are_read_in_the_order_of_names() {
         .map(|stance| stance["actor"]["name"].as_str().unwrap())
         .collect();
     assert!(names.contains(&"Germany"), "{names:?}");
-    let globbed = run(&["score", &format!("{root}/*.txt")]).code(0).lines();
+    let globbed = run(&["score", &format!("{root}/[a-z]*.txt")])
+        .code(0)
+        .lines();
     assert_eq!(globbed.len(), 1);
     assert_eq!(globbed[0], results[1]);
     let missing = run(&["score", &format!("{root}/*.csv")]).code(1);

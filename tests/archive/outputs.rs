@@ -5,6 +5,7 @@ use std::path::Path;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float32Type, UInt32Type, UInt64Type};
 use arrow_array::{Array, RecordBatch};
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde_json::{Value, json};
 
 use crate::rows::{docs, jsonl, lines, parquet, path, read_parquet};
@@ -34,13 +35,22 @@ fn parquet_holds_what_the_lines_say() {
             assert_eq!(row[field], line[field], "{field}");
         }
     }
-    let schema = batches[0].schema();
-    assert_eq!(schema.metadata()["stance.archive_schema"], "1");
-    assert_eq!(schema.metadata()["stance.model.name"], "tiny");
+    let file = std::fs::File::open(&nested).unwrap();
+    let builder = ParquetRecordBatchReaderBuilder::try_new(file).unwrap();
+    let notes = builder.schema().metadata().clone();
+    assert_eq!(notes["stance.archive_schema"], "1");
+    assert_eq!(notes["stance.model.name"], "tiny");
     assert_eq!(
-        schema.metadata()["stance.model.sha256"],
+        notes["stance.model.sha256"],
         expected[0]["model"]["sha256"].as_str().unwrap()
     );
+    // For readers without Arrow they stand in the file as well.
+    let plain = builder
+        .metadata()
+        .file_metadata()
+        .key_value_metadata()
+        .unwrap();
+    assert!(plain.iter().any(|note| note.key == "stance.archive_schema"));
     // A type of the input stays what it was.
     let input = batches[0].column_by_name("input").unwrap().as_struct();
     assert_eq!(

@@ -119,7 +119,8 @@ impl LineRows {
         } else {
             Map::new()
         };
-        let id = fields.remove(&columns.id.name).as_ref().and_then(plain);
+        // Not taken out: it may be the text too.
+        let id = fields.get(&columns.id.name).and_then(plain);
         let document = self.document(id.clone(), &mut fields);
         if columns.keep.is_none() {
             fields.retain(|name, _| columns.is_kept(name));
@@ -202,7 +203,7 @@ impl Rows for LineRows {
             return Ok(None);
         }
         let extra = match &self.extra {
-            Some(kind) => Some(of_lines(kind, extra)?),
+            Some(kind) => Some(of_lines(kind, &extra)?),
             None => None,
         };
         Ok(Some(Block { rows, extra }))

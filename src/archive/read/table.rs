@@ -167,14 +167,6 @@ impl TableRows {
             document,
         }
     }
-
-    fn extra(&self, fields: &Fields, cells: Vec<Vec<String>>) -> Result<ArrayRef, ArchiveError> {
-        let columns = cells
-            .into_iter()
-            .map(|column| Arc::new(StringArray::from(column)) as ArrayRef);
-        let array = StructArray::try_new(fields.clone(), columns.collect(), None);
-        Ok(Arc::new(array.map_err(ArchiveError::encoding)?))
-    }
 }
 
 impl Rows for TableRows {
@@ -214,9 +206,17 @@ impl Rows for TableRows {
             return Ok(None);
         }
         let extra = match &self.fields {
-            Some(DataType::Struct(fields)) => Some(self.extra(fields, cells)?),
+            Some(DataType::Struct(fields)) => Some(columns(fields, cells)?),
             _ => None,
         };
         Ok(Some(Block { rows, extra }))
     }
+}
+
+fn columns(fields: &Fields, cells: Vec<Vec<String>>) -> Result<ArrayRef, ArchiveError> {
+    let columns = cells
+        .into_iter()
+        .map(|column| Arc::new(StringArray::from(column)) as ArrayRef);
+    let array = StructArray::try_new(fields.clone(), columns.collect(), None);
+    Ok(Arc::new(array.map_err(ArchiveError::encoding)?))
 }

@@ -6,10 +6,11 @@ use std::io::{self, BufWriter, Write};
 use std::sync::Arc;
 
 use arrow_array::ArrayRef;
-use arrow_schema::{DataType, SchemaRef};
+use arrow_schema::{DataType, Schema, SchemaRef};
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::errors::ParquetError;
+use parquet::file::metadata::KeyValue;
 use parquet::file::properties::WriterProperties;
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -75,8 +76,15 @@ struct LineOut<'a> {
 }
 
 /// How Parquet is written. No more rows than a part has are in one group.
-pub(super) fn properties() -> WriterProperties {
+pub(super) fn properties(schema: &Schema) -> WriterProperties {
+    // For readers that know nothing of Arrow, which has them in its own schema.
+    let notes: Vec<KeyValue> = schema
+        .metadata()
+        .iter()
+        .map(|(name, value)| KeyValue::new(name.clone(), value.clone()))
+        .collect();
     WriterProperties::builder()
+        .set_key_value_metadata(Some(notes))
         .set_compression(Compression::ZSTD(ZstdLevel::default()))
         .build()
 }
@@ -93,8 +101,9 @@ impl<W: Write + Send> Sink<W> {
             )?)),
             OutputFormat::Parquet => {
                 let schema = Arc::clone(&shape.schema);
-                let writer = ArrowWriter::try_new(out, Arc::clone(&schema), Some(properties()))
-                    .map_err(into_io)?;
+                let writer =
+                    ArrowWriter::try_new(out, Arc::clone(&schema), Some(properties(&schema)))
+                        .map_err(into_io)?;
                 Self::Parquet(Box::new(writer), schema)
             }
         })
