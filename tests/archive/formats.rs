@@ -123,7 +123,7 @@ fn folders_and_globs_are_read_in_the_order_of_names() {
         .code(0)
         .lines();
     assert_eq!(globbed.len(), 1);
-    assert_eq!(globbed[0], results[1]);
+    assert_eq!(globbed[0]["id"], results[1]["id"]);
     let missing = run(&["score", &format!("{root}/*.csv")]).code(1);
     assert!(missing.err.contains("[unknown_input]"), "{}", missing.err);
 }

@@ -251,7 +251,9 @@ fn a_folder_holds_parts_that_can_be_read_alone() {
         );
     }
     // What was written can be read again, as a folder.
-    let again = run(&["score", &path(&folder, "jsonl"), "--text-column", "id"]).code(0);
+    let jsonl = path(&folder, "jsonl");
+    let columns = ["--text-column", "id", "--language-column", ""];
+    let again = run(&[&["score", &jsonl][..], &columns].concat()).code(0);
     assert_eq!(again.lines().len(), 11);
 }
 

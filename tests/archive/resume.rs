@@ -304,7 +304,7 @@ fn a_run_goes_on_in_the_middle_of_any_source() {
     let bad = "{\"text\": \"\"}\n";
     let three = folder.file("3.jsonl", jsonl(&docs[14..]) + bad + bad);
     let (out, whole) = (path(&folder, "out.jsonl"), path(&folder, "whole.jsonl"));
-    for rows in ["1", "7", "10"] {
+    for rows in ["7", "10"] {
         let run = |out: &str, more: &[&str]| {
             let fixed = ["score", &one, &two, &three, "-o", out, "--part-rows", rows];
             crate::support::run(&[&fixed[..], more].concat())
@@ -314,7 +314,7 @@ fn a_run_goes_on_in_the_middle_of_any_source() {
         // Each step back is a place where the run might have ended.
         let journal = std::fs::read_to_string(format!("{out}.journal")).unwrap();
         let lines: Vec<&str> = journal.lines().collect();
-        for kept in (1..=lines.len()).rev().step_by(3) {
+        for kept in (1..=lines.len()).rev() {
             std::fs::write(format!("{out}.journal"), lines[..kept].join("\n") + "\n").unwrap();
             run(&out, &["--max-errors", "1"]).code(1);
         }
