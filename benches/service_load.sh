@@ -5,13 +5,14 @@
 #
 # SECONDS per measurement, 20 when absent, or as long as each connection needs for two answers;
 # SOAK_SECONDS at 80 % of capacity, none when absent. $CONNECTIONS names the numbers of connections,
-# "1 8 64 512" when absent. Needs wrk (Debian's package) and jq. What it prints:
+# "1 8 64 512" when absent, $DOCUMENTS how many different ones there are (64). Needs wrk (Debian's package) and jq. What it prints:
 #
 # - offline: documents a second of `stance classify` on the same documents, start-up subtracted;
 # - load: with so many connections, documents a second, their ratio to offline, p50 and
 #   p99 of the whole answer, broken connections, and answers by status;
 # - overload: 512 connections and 32 places: every answer must be 200 or 429;
-# - fairness: p99 of short requests while 100,000 words are read, against p99 alone;
+# - fairness: p99 of short requests while $LONG_WORDS words (100,000 when absent) are read, against
+#   p99 alone;
 # - soak: resident memory at its start and end.
 set -euo pipefail
 program=$(realpath "$1")
@@ -25,15 +26,16 @@ for tool in wrk jq; do command -v "$tool" >/dev/null || fail "there is no $tool"
 
 # Documents of 300 words, each beginning elsewhere in the same text.
 words() { tr -s '[:space:]' ' ' <examples/en.txt; }
-count=64
+count=${DOCUMENTS:-64}
 for ((number = 0; number < count; number++)); do
   { words; words; words; words; } | tr '\n' ' ' | cut -d' ' -f$((number * 3 + 1))-$((number * 3 + 300)) |
     jq -cR '{text: .}'
 done >"$work/documents"
 jq -c '{documents: [.]}' "$work/documents" >"$work/bodies"
-awk 'BEGIN { for (i = 0; i < 12500; i++) printf "Spain and France met while nobody believed Moscow. " }' |
+long=${LONG_WORDS:-100000}
+awk -v words="$long" 'BEGIN { for (i = 0; i < words / 8; i++) printf "Spain and France met while nobody believed Moscow. " }' |
   jq -cRs '{documents: [{text: .}]}' >"$work/long"
-for _ in 1 2 3 4 5; do cat "$work/documents"; done >"$work/many"
+for _ in 1 2 3; do cat "$work/documents"; done >"$work/many"
 
 now() { date +%s.%N; }
 ratio() { awk -v a="$1" -v b="$2" 'BEGIN { printf "%.2f", (b > 0) ? a / b : 0 }'; }
@@ -46,7 +48,7 @@ offline_seconds() {
 }
 few=$(offline_seconds "$work/documents")
 many=$(offline_seconds "$work/many")
-offline=$(awk -v n=$((4 * count)) -v a="$few" -v b="$many" 'BEGIN { printf "%.2f", n / (b - a) }')
+offline=$(awk -v n=$((2 * count)) -v a="$few" -v b="$many" 'BEGIN { printf "%.2f", n / (b - a) }')
 echo "offline: $offline documents/s"
 
 # ask CONNECTIONS SECONDS [PAUSE]: sets rate p50 p99 most broken statuses.
@@ -87,7 +89,7 @@ sleep 1
 ask 1 "$seconds"
 only 200
 kill -0 "$reading" 2>/dev/null || echo "fairness: the long document was done before the short ones"
-printf 'fairness: p99 %s ms beside 100,000 words, %s ms alone: × %s\n' "$p99" "$alone" "$(ratio "$p99" "$alone")"
+printf 'fairness: p99 %s ms beside %s words, %s ms alone: × %s\n' "$p99" "$long" "$alone" "$(ratio "$p99" "$alone")"
 wait "$reading" || fail "the long document was not answered"
 
 if ((soak > 0)); then
