@@ -29,6 +29,8 @@ pub enum Command {
     Pretrain(train::pretrain::Args),
     /// Train encoder and heads on labelled stance and topic data.
     Finetune(train::finetune::Args),
+    /// Add what a longer pretraining taught to a finetuned model.
+    Merge(train::merge::Args),
     /// Fit heads for your own labels on a frozen encoder.
     Fit(train::fit::Args),
     /// Fit temperatures and thresholds on validation rows.
@@ -48,6 +50,7 @@ impl Cli {
             Command::Align(args) => align::run(&args)?,
             Command::Pretrain(args) => train::pretrain::run(&args)?,
             Command::Finetune(args) => train::finetune::run(&args)?,
+            Command::Merge(args) => train::merge::run(&args)?,
             Command::Fit(args) => train::fit::run(&args)?,
             Command::Calibrate(args) => train::calibrate::run(&args)?,
             Command::Export(args) => train::export::run(&args)?,

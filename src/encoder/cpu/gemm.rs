@@ -134,6 +134,43 @@ impl Epilogue for GeluGrad<'_> {
     }
 }
 
+/// Steps of a product over which a panel's words are fetched into the first cache before they are
+/// needed.
+const NEAR: usize = 12;
+
+/// What a strip fetches for those after it while it computes: a share of the next panel, so that
+/// the memory behind the second cache is read evenly and not by the panel's first strip alone.
+#[derive(Clone, Copy)]
+struct Ahead {
+    words: *const u32,
+    /// Words per step.
+    step: usize,
+}
+
+impl Ahead {
+    /// The share of the strip that begins at `row` of `rows`, beside a panel of `groups` steps that
+    /// ends where the next begins.
+    fn of<S: Simd>(panel: *const u32, groups: usize, row: usize, rows: usize) -> Self {
+        let width = 2 * S::LANES;
+        Self {
+            words: panel.wrapping_add((groups + groups * row / rows) * width),
+            step: width.div_ceil(rows.div_ceil(S::ROWS)),
+        }
+    }
+
+    /// Fetches the words of step `i`, and those that `b`, at this step, needs soon.
+    #[inline(always)]
+    unsafe fn fetch<S: Simd>(self, i: usize, b: *const u32) {
+        let near: *const f32 = b.wrapping_add(NEAR * 2 * S::LANES).cast();
+        // SAFETY: a prefetch reads nothing.
+        unsafe {
+            S::prefetch(near);
+            S::prefetch(near.wrapping_add(S::LANES));
+            S::prefetch_far(self.words.wrapping_add(i * self.step).cast());
+        }
+    }
+}
+
 /// `R` rows by two vectors: `Σ_k a[r · ar + k · ak] · b[k · bk ..]`.
 ///
 /// # Safety
@@ -147,9 +184,24 @@ pub unsafe fn tile<S: Simd, const R: usize>(
     bk: usize,
 ) -> [[S::V; 2]; R] {
     // SAFETY: the function's own conditions.
+    unsafe { tile_with::<S, R>(k, a, (ar, ak), b, bk, |_, _| ()) }
+}
+
+/// The same; `before` sees every step and where `b` stands then.
+#[inline(always)]
+unsafe fn tile_with<S: Simd, const R: usize>(
+    k: usize,
+    a: *const f32,
+    (ar, ak): (usize, usize),
+    b: *const f32,
+    bk: usize,
+    before: impl Fn(usize, *const f32),
+) -> [[S::V; 2]; R] {
+    // SAFETY: the caller's.
     unsafe {
         let mut sums = [[S::splat(0.0); 2]; R];
         for i in 0..k {
+            before(i, b.add(i * bk));
             let b0 = S::load(b.add(i * bk));
             let b1 = S::load(b.add(i * bk + S::LANES));
             for (r, sums) in sums.iter_mut().enumerate() {
@@ -169,11 +221,13 @@ unsafe fn tile_i8<S: Simd, const R: usize>(
     a: *const u32,
     ar: usize,
     b: *const u32,
+    ahead: Ahead,
 ) -> [[S::I; 2]; R] {
     // SAFETY: the caller's.
     unsafe {
         let mut sums = [[S::zero_i(); 2]; R];
         for i in 0..groups {
+            ahead.fetch::<S>(i, b.add(i * 2 * S::LANES));
             let b0 = S::load_i(b.add(i * 2 * S::LANES));
             let b1 = S::load_i(b.add(i * 2 * S::LANES + S::LANES));
             for (r, sums) in sums.iter_mut().enumerate() {
@@ -272,14 +326,16 @@ impl<E: Epilogue> Kernel for Product<'_, E> {
                 let b = words.as_ptr().add(p * width * groups);
                 strips!(S, rows, row, R, {
                     let mut sums = [[S::splat(0.0); 2]; R];
+                    let ahead = Ahead::of::<S>(b, groups, row, rows);
                     match &x {
                         Operand::F32 { x, ld } => {
                             let a = x.as_ptr().add(row * ld);
-                            sums = tile::<S, R>(groups, a, (*ld, 1), b.cast(), width);
+                            let fetch = |i, b: *const f32| ahead.fetch::<S>(i, b.cast());
+                            sums = tile_with::<S, R>(groups, a, (*ld, 1), b.cast(), width, fetch);
                         }
                         Operand::Int8(x) => {
                             let a = x.words.as_slice().as_ptr().add(row * x.stride);
-                            let whole = tile_i8::<S, R>(groups, a, x.stride, b);
+                            let whole = tile_i8::<S, R>(groups, a, x.stride, b, ahead);
                             for r in 0..R {
                                 let extra = S::splat_i(S::OFFSET * *x.sums.get_unchecked(row + r));
                                 let scale = S::splat(*x.scales.get_unchecked(row + r));

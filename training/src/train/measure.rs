@@ -98,8 +98,8 @@ impl Measured {
         }
     }
 
-    /// Macro-F1 over the classes that occur per stance set, accuracy per topic set, and their
-    /// means.
+    /// Macro-F1 over the classes that occur per stance set, accuracy per topic set, and, first,
+    /// their means, of those that there are.
     pub fn values(&self) -> Vec<(String, f64)> {
         let mut values = Vec::new();
         let mean = |values: &[(String, f64)]| {
@@ -121,8 +121,10 @@ impl Measured {
                 (format!("accuracy_{set}"), hits as f64 / rows.len() as f64)
             })
             .collect();
-        values.push(("mean_f1".to_owned(), mean(&stance)));
-        values.push(("mean_accuracy".to_owned(), mean(&topic)));
+        let kinds = [("mean_f1", &stance), ("mean_accuracy", &topic)];
+        for (name, sets) in kinds.into_iter().filter(|(_, sets)| !sets.is_empty()) {
+            values.push((name.to_owned(), mean(sets)));
+        }
         values.extend(stance);
         values.extend(topic);
         values

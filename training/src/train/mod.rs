@@ -14,6 +14,7 @@ pub mod item;
 pub mod journal;
 pub mod labelled;
 pub mod measure;
+pub mod merge;
 pub mod mlm;
 pub mod model_folder;
 pub mod optim;

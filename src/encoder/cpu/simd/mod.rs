@@ -37,6 +37,16 @@ pub unsafe trait Simd: Copy + Send + Sync + 'static {
 
     unsafe fn splat(x: f32) -> Self::V;
     unsafe fn load(p: *const f32) -> Self::V;
+    /// Asks for the cache line of `p`, which need not be valid, in the first cache.
+    #[inline(always)]
+    unsafe fn prefetch(p: *const f32) {
+        let _ = p;
+    }
+    /// The same in the second cache.
+    #[inline(always)]
+    unsafe fn prefetch_far(p: *const f32) {
+        let _ = p;
+    }
     unsafe fn store(p: *mut f32, v: Self::V);
     /// The first `n` values at `p`, then zeros; `n < LANES`.
     unsafe fn load_part(p: *const f32, n: usize) -> Self::V;
