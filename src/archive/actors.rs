@@ -69,8 +69,12 @@ pub(super) fn actors_of_text(
     Ok(Some(words.map(|word| rule.named(word)).collect()))
 }
 
-/// Actors of a JSON value: a list of actors as in a document, or of words.
-pub(super) fn actors_of_value(
+/// Actors of a JSON value: a list of actors as in a document, or of words. `None` means those that
+/// the rule names for documents without any.
+///
+/// # Errors
+/// `invalid_document` for anything else.
+pub fn actors_of_value(
     value: Value,
     rule: &ActorRule,
 ) -> Result<Option<Vec<ActorSpec>>, DocumentError> {

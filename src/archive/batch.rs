@@ -2,22 +2,50 @@
 
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, RecordBatch, StringArray, StructArray, UInt64Array};
+use arrow_array::{
+    Array, ArrayRef, BooleanArray, RecordBatch, StringArray, StructArray, UInt64Array,
+};
 use arrow_schema::{DataType, Field, Fields, Schema, SchemaRef};
+use arrow_select::filter::filter;
 use arrow_select::take::take;
 
-use super::ArchiveError;
 use super::actors::ActorRule;
+use super::chunks::{CHUNK_BYTES, CHUNK_ROWS};
 use super::columns::{Columns, Picked};
+use super::parts::ErrorLine;
 use super::pipeline::Judge;
 use super::schema::{archive_schema, arrays};
-use crate::document::{ActorSpec, Options};
+use super::write::{Shape, Sink};
+use super::{ArchiveError, OutputFormat};
+use crate::document::{ActorSpec, Document, Options};
 use crate::engine::DocumentLimits;
 use crate::predict::Predictor;
 use crate::prediction::{DocumentError, Prediction};
 
 /// Name of the column with what was wrong with a row.
 const ERROR: &str = "error";
+
+/// A batch as a part of an archive: what `stance score` commits together when it writes Parquet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part {
+    /// A file of Parquet with the rows that were scored.
+    pub parquet: Vec<u8>,
+    /// A line of JSON for each row that was not.
+    pub errors: Vec<u8>,
+    /// How many were scored.
+    pub scored: u64,
+    /// How many were not.
+    pub failed: u64,
+}
+
+/// Rows of a batch with what they came to.
+struct Judged {
+    ids: Vec<Option<String>>,
+    results: Vec<Result<Prediction, DocumentError>>,
+    extra: Option<ArrayRef>,
+    /// Rows of the chunks that went through the encoder one after another.
+    chunks: Vec<usize>,
+}
 
 /// Scores batches of Arrow.
 pub struct BatchScorer<'a> {
@@ -72,20 +100,20 @@ impl<'a> BatchScorer<'a> {
         )))
     }
 
-    /// One row for each row, in their order. The whole batch goes through the encoder at once:
-    /// some hundreds of rows are enough to fill it.
+    /// One row for each row, in their order. Rows go through the encoder in the same chunks as
+    /// those of a part of an archive, and come to the same numbers.
     ///
     /// # Errors
     /// A column that is missing, or of another type. What a single row has stands in its column
     /// `error`.
     pub fn score(&self, batch: &RecordBatch) -> Result<RecordBatch, ArchiveError> {
         let schema = self.schema(batch.schema_ref())?;
-        let picked = Picked::of_schema(&self.columns, batch.schema_ref(), "the batch")?;
-        let (rows, extra) = picked.rows(batch, 1, &self.actors)?;
-        let ids: Vec<Option<String>> = rows.iter().map(|row| row.id.clone()).collect();
-        let results = self
-            .judge
-            .score(rows.into_iter().map(|row| row.document).collect());
+        let Judged {
+            ids,
+            results,
+            extra,
+            ..
+        } = self.judged(batch)?;
         let good: Vec<&Prediction> = results.iter().flatten().collect();
         let mut place = 0u64;
         let places: UInt64Array = results
@@ -106,6 +134,101 @@ impl<'a> BatchScorer<'a> {
         columns.push(errors(&results)?);
         RecordBatch::try_new(schema, columns).map_err(ArchiveError::encoding)
     }
+
+    /// The batch as a part of an archive, to the byte what `stance score` writes for these rows.
+    /// `source` is the name that rows which failed are listed under, `first` the number of the
+    /// first row in it.
+    ///
+    /// # Errors
+    /// As [`BatchScorer::score`].
+    pub fn part(
+        &self,
+        batch: &RecordBatch,
+        source: &str,
+        first: u64,
+    ) -> Result<Part, ArchiveError> {
+        let picked = Picked::of_schema(&self.columns, batch.schema_ref(), "the batch")?;
+        let kind = picked
+            .extra_fields(batch.schema_ref())
+            .map(DataType::Struct);
+        let unit = self.options.offset_unit;
+        let shape = Shape {
+            format: OutputFormat::Parquet,
+            schema: archive_schema(&self.predictor.info(), unit, kind.as_ref()),
+            extra: kind,
+        };
+        let judged = self.judged(batch)?;
+        let mut sink = Sink::new(&shape, Vec::new(), true).map_err(ArchiveError::encoding)?;
+        let mut errors = Vec::new();
+        let (mut scored, mut start) = (0, 0);
+        for rows in judged.chunks {
+            let range = start..start + rows;
+            let results = &judged.results[range.clone()];
+            let good: Vec<&Prediction> = results.iter().flatten().collect();
+            let extra = judged.extra.as_ref().map(|extra| {
+                let valid: BooleanArray = results.iter().map(|r| Some(r.is_ok())).collect();
+                filter(&extra.slice(start, rows), &valid)
+            });
+            let extra = extra.transpose().map_err(ArchiveError::encoding)?;
+            if !good.is_empty() {
+                sink.write(&good, extra.as_ref())
+                    .map_err(ArchiveError::encoding)?;
+            }
+            scored += good.len() as u64;
+            for (at, result) in range.zip(results) {
+                let Err(error) = result else { continue };
+                let line = ErrorLine {
+                    source,
+                    row: first + at as u64,
+                    id: judged.ids[at].as_deref(),
+                    code: &error.code,
+                    message: &error.message,
+                };
+                serde_json::to_writer(&mut errors, &line).map_err(ArchiveError::encoding)?;
+                errors.push(b'\n');
+            }
+            start += rows;
+        }
+        Ok(Part {
+            parquet: sink.finish().map_err(ArchiveError::encoding)?,
+            errors,
+            scored,
+            failed: judged.results.len() as u64 - scored,
+        })
+    }
+
+    fn judged(&self, batch: &RecordBatch) -> Result<Judged, ArchiveError> {
+        let picked = Picked::of_schema(&self.columns, batch.schema_ref(), "the batch")?;
+        let (rows, extra) = picked.rows(batch, 1, &self.actors)?;
+        let mut judged = Judged {
+            ids: rows.iter().map(|row| row.id.clone()).collect(),
+            results: Vec::with_capacity(rows.len()),
+            extra,
+            chunks: Vec::new(),
+        };
+        let mut documents = rows.into_iter().map(|row| row.document).peekable();
+        while documents.peek().is_some() {
+            let chunk = chunk(&mut documents);
+            judged.chunks.push(chunk.len());
+            judged.results.extend(self.judge.score(chunk));
+        }
+        Ok(judged)
+    }
+}
+
+/// The next rows that go through the encoder together, cut where an archive cuts them.
+fn chunk(
+    documents: &mut impl Iterator<Item = Result<Document, DocumentError>>,
+) -> Vec<Result<Document, DocumentError>> {
+    let (mut chunk, mut bytes) = (Vec::new(), 0);
+    while chunk.len() < CHUNK_ROWS && bytes < CHUNK_BYTES {
+        let Some(document) = documents.next() else {
+            break;
+        };
+        bytes += document.as_ref().map_or(0, |document| document.text.len());
+        chunk.push(document);
+    }
+    chunk
 }
 
 fn error_fields() -> Fields {

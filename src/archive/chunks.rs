@@ -19,9 +19,9 @@ use super::read::{Block, ReadOptions, Rows, rows};
 use super::source::{InputFormat, Source};
 
 /// Rows that are read ahead together.
-const CHUNK_ROWS: usize = 1024;
+pub(super) const CHUNK_ROWS: usize = 1024;
 /// Bytes of text at which a chunk is closed.
-const CHUNK_BYTES: usize = 1 << 20;
+pub(super) const CHUNK_BYTES: usize = 1 << 20;
 /// Bytes of text at which a part is closed.
 const PART_BYTES: usize = 64 << 20;
 
