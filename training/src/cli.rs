@@ -29,7 +29,7 @@ pub enum Command {
     Pretrain(train::pretrain::Args),
     /// Train encoder and heads on labelled stance and topic data.
     Finetune(train::finetune::Args),
-    /// Add what a longer pretraining taught to a finetuned model.
+    /// Take the mean of models, or add what a longer pretraining taught.
     Merge(train::merge::Args),
     /// Fit heads for your own labels on a frozen encoder.
     Fit(train::fit::Args),

@@ -34,13 +34,13 @@ impl Average {
     /// Takes another member in.
     ///
     /// # Errors
-    /// When the device fails.
+    /// When it lacks a weight, or the device fails.
     pub fn add(&mut self, params: &Params) -> Result<()> {
         self.count += 1;
         let share = 1.0 / self.count as f64;
         for (name, mean) in self.params.iter() {
             let Some(new) = params.get(name) else {
-                continue;
+                candle_core::bail!("`{name}` is in one of the models and not in another")
             };
             let mean_now = mean.as_tensor().affine(1.0 - share, 0.0)?;
             mean.set(&(mean_now + new.detach().affine(share, 0.0)?)?)?;
@@ -51,6 +51,11 @@ impl Average {
     /// The mean.
     pub fn params(&self) -> &Params {
         &self.params
+    }
+
+    /// The mean, for good.
+    pub fn into_params(self) -> Params {
+        self.params
     }
 
     /// Members so far.

@@ -67,7 +67,7 @@ const LICENCES: [(&str, &str, &str); 22] = [
         "Tatoeba CC BY, TICO-19 CC0, WMT, STS-B, Mintaka, XQuAD, UD-PUD, Europarl, MIT",
     ),
     (
-        "mono text (tokenizer only)",
+        "mono text (tokenizer, masked language modelling)",
         "16 languages",
         "SANAD CC BY, Wikipedia CC BY-SA, UN debates CC0, Common Voice CC0, news and parliaments",
     ),

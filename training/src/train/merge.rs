@@ -1,41 +1,58 @@
-//! Stage `merge`: adds what a longer pretraining taught the encoder to a model that was finetuned
-//! from a shorter one, weight by weight (task arithmetic, Ilharco et al. 2023, arXiv 2212.04089),
-//! so that the finetuning need not begin anew.
+//! Stage `merge`: arithmetic on weights, for what would otherwise need another training run.
+//!
+//! The mean of several finetuned models that began with the same weights reads better than each
+//! (model soups, Wortsman et al. 2022, arXiv 2203.05482). And what a longer pretraining taught the
+//! encoder can be added to a model that was finetuned from a shorter one (task arithmetic, Ilharco
+//! et al. 2023, arXiv 2212.04089), so that finetuning need not begin anew.
 
 use std::path::{Path, PathBuf};
 
 use candle_core::{Device, Result};
 
+use super::average::Average;
 use super::model_folder::{read_model, write_model};
 use super::params::Params;
 
 /// What the command line says.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Model folder of `finetune`.
-    #[arg(long)]
-    pub model: PathBuf,
-    /// Model folder of `pretrain` that it was finetuned from.
-    #[arg(long)]
-    pub before: PathBuf,
-    /// Model folder of the `pretrain` that went on from there.
-    #[arg(long)]
-    pub after: PathBuf,
+    /// Model folders of `finetune`: the mean of their weights is taken. The first one's
+    /// configuration is kept; calibrate what comes out.
+    #[arg(long, required = true, num_args = 1..)]
+    pub model: Vec<PathBuf>,
+    /// Model folder of `pretrain` that they were finetuned from.
+    #[arg(long, requires = "after")]
+    pub before: Option<PathBuf>,
+    /// Model folder of the `pretrain` that went on from there: the difference of the two is added
+    /// to the encoder.
+    #[arg(long, requires = "before")]
+    pub after: Option<PathBuf>,
     /// Folder to write, for `finetune` to go on from.
     #[arg(long)]
     pub out: PathBuf,
 }
 
-/// Runs the stage: `model + (after - before)` for every weight of the encoder; the heads stay.
+/// Runs the stage: `mean(model) + (after - before)` for every weight of the encoder, the mean for
+/// the heads.
 ///
 /// # Errors
-/// When a folder cannot be read, the three are not of one shape, or the disk fails.
+/// When a folder cannot be read, the models are not of one shape, or the disk fails.
 pub fn run(args: &Args) -> Result<()> {
     let device = Device::Cpu;
-    let (mut params, _, heads) = read_model(&args.model, &device)?;
-    let encoder = |folder: &Path| Params::load(&folder.join("model.safetensors"), &device);
-    add(&mut params, &encoder(&args.before)?, &encoder(&args.after)?)?;
-    write_model(&args.out, &args.model, &params, &heads)
+    let Some((first, others)) = args.model.split_first() else {
+        candle_core::bail!("`--model` is missing")
+    };
+    let (params, _, heads) = read_model(first, &device)?;
+    let mut mean = Average::begin(&params)?;
+    for other in others {
+        mean.add(&read_model(other, &device)?.0)?;
+    }
+    let mut params = mean.into_params();
+    if let (Some(before), Some(after)) = (&args.before, &args.after) {
+        let encoder = |folder: &Path| Params::load(&folder.join("model.safetensors"), &device);
+        add(&mut params, &encoder(before)?, &encoder(after)?)?;
+    }
+    write_model(&args.out, first, &params, &heads)
 }
 
 fn add(params: &mut Params, before: &Params, after: &Params) -> Result<()> {
