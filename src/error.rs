@@ -10,3 +10,9 @@ pub trait ErrorCode: std::error::Error {
     /// The code: lower-case ASCII words joined by underscores, never renamed once released.
     fn code(&self) -> &'static str;
 }
+
+/// Whether a text that serde refused is JSON, only not the JSON that was expected.
+pub(crate) fn is_well_formed(error: &serde_json::Error, text: &str) -> bool {
+    // An array with too many items is reported as if the syntax were wrong.
+    error.is_data() || serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok()
+}

@@ -7,7 +7,7 @@ use stance::actors::Registry;
 use stance::archive::actors::{ActorRule, actors_of_value};
 use stance::archive::columns::{ColumnName, Columns};
 use stance::document::{ActorSpec, Document, Options};
-use stance::prediction::DocumentError;
+use stance::prediction::{DocumentError, DocumentFailure};
 
 use crate::errors::stance_error;
 
@@ -69,19 +69,23 @@ impl Asked {
     }
 }
 
-/// A document as JSON, or its id and what is wrong with it.
-pub fn document(json: &str, rule: &ActorRule) -> Result<Document, (Option<String>, DocumentError)> {
-    let invalid = |error: serde_json::Error| {
-        (
-            None,
-            DocumentError::new("invalid_document", error.to_string()),
-        )
+/// A document out of JSON.
+///
+/// # Errors
+/// Its id and what is wrong with it.
+pub fn document(json: &str, rule: &ActorRule) -> Result<Document, DocumentFailure> {
+    let invalid = |error: serde_json::Error| DocumentFailure {
+        id: None,
+        error: DocumentError::new("invalid_document", error.to_string()),
     };
     let mut fields: Map<String, Value> = serde_json::from_str(json).map_err(invalid)?;
     let actors = fields.remove("actors").unwrap_or_default();
     let document: Document = serde_json::from_value(Value::Object(fields)).map_err(invalid)?;
     match actors_of_value(actors, rule) {
         Ok(actors) => Ok(Document { actors, ..document }),
-        Err(error) => Err((document.id, error)),
+        Err(error) => Err(DocumentFailure {
+            id: document.id,
+            error,
+        }),
     }
 }

@@ -16,19 +16,14 @@ use stance::archive::ArchiveError;
 use stance::archive::actors::ActorRule;
 use stance::archive::batch::BatchScorer;
 use stance::config::SourceArgs;
-use stance::document::Document;
-use stance::engine::{DocumentLimits, classify_guarded};
+use stance::engine::{DocumentLimits, Judge};
 use stance::error::ErrorCode;
 use stance::predict::{PredictError, Predictor, check_options};
-use stance::prediction::{DocumentError, DocumentResult};
 
 use crate::documents::{Asked, document};
 use crate::errors::{of, stance_error};
 use crate::logs;
 
-/// Documents, or bytes of their texts, that are judged together at the most: as the program does.
-const CHUNK_DOCUMENTS: usize = 64;
-const CHUNK_BYTES: usize = 4 << 20;
 /// Texts that become vectors together.
 const CHUNK_TEXTS: usize = 256;
 
@@ -86,17 +81,20 @@ impl Model {
         let registry = self.predictor.registry();
         check_options(asked.options(), registry).map_err(|error| of(py, &error))?;
         let rule = ActorRule::new(registry, asked.actors(py, registry)?);
+        let judge = Judge::new(&self.predictor, asked.options(), DocumentLimits::default())
+            .map_err(|error| of(py, &error))?;
         let mut answers = Vec::with_capacity(documents.len());
-        let mut documents = documents
-            .iter()
-            .map(|json| document(json, &rule))
-            .peekable();
-        while documents.peek().is_some() {
+        let mut documents = documents.iter().map(|json| document(json, &rule));
+        loop {
             py.check_signals()?;
-            let answered = py.detach(|| self.judge(chunk(&mut documents), &asked));
-            answers.extend(answered.map_err(|error| internal(py, &error))?);
+            let answered: Result<Vec<String>, _> =
+                py.detach(|| judge.next(&mut documents).iter().map(json).collect());
+            let answered = answered.map_err(|error| internal(py, &error))?;
+            if answered.is_empty() {
+                return Ok(answers);
+            }
+            answers.extend(answered);
         }
-        Ok(answers)
     }
 
     /// A batch with an answer for each row.
@@ -160,50 +158,7 @@ fn internal(py: Python<'_>, error: &serde_json::Error) -> PyErr {
     stance_error(py, "internal_error", &error.to_string())
 }
 
-/// A document as it came, or why it is none.
-type Input = Result<Document, (Option<String>, DocumentError)>;
-
-/// The next documents that are judged together.
-fn chunk(documents: &mut impl Iterator<Item = Input>) -> Vec<Input> {
-    let (mut chunk, mut bytes) = (Vec::new(), 0);
-    while chunk.len() < CHUNK_DOCUMENTS && bytes < CHUNK_BYTES {
-        let Some(input) = documents.next() else {
-            break;
-        };
-        bytes += input.as_ref().map_or(0, |document| document.text.len());
-        chunk.push(input);
-    }
-    chunk
-}
-
 impl Model {
-    /// Judges what could be read; every input keeps its place.
-    fn judge(&self, chunk: Vec<Input>, asked: &Asked) -> serde_json::Result<Vec<String>> {
-        let mut places = Vec::with_capacity(chunk.len());
-        let mut documents = Vec::with_capacity(chunk.len());
-        for input in chunk {
-            match input {
-                Ok(document) => {
-                    places.push(None);
-                    documents.push(document);
-                }
-                Err((id, error)) => places.push(Some(DocumentResult::failure(id, error))),
-            }
-        }
-        let answers = |documents: &[Document]| {
-            let errors = |result: Result<_, _>| result.map_err(|error| DocumentError::from(&error));
-            let results = self.predictor.classify(documents, asked.options());
-            results.into_iter().map(errors).collect()
-        };
-        let limits = DocumentLimits::default();
-        let mut judged = classify_guarded(&answers, &limits, documents).into_iter();
-        places
-            .into_iter()
-            .filter_map(|place| place.or_else(|| judged.next()))
-            .map(|result| json(&result))
-            .collect()
-    }
-
     /// Works with a scorer of batches, without the interpreter's lock.
     fn with_scorer<T: Send>(
         &self,

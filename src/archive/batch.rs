@@ -2,23 +2,20 @@
 
 use std::sync::Arc;
 
-use arrow_array::{
-    Array, ArrayRef, BooleanArray, RecordBatch, StringArray, StructArray, UInt64Array,
-};
+use arrow_array::{ArrayRef, RecordBatch, StringArray, StructArray, UInt64Array};
 use arrow_schema::{DataType, Field, Fields, Schema, SchemaRef};
-use arrow_select::filter::filter;
 use arrow_select::take::take;
 
 use super::actors::ActorRule;
-use super::chunks::{CHUNK_BYTES, CHUNK_ROWS};
+use super::chunks::{CHUNK_BYTES, CHUNK_ROWS, Chunk, ChunkRow, Pending, Tail};
 use super::columns::{Columns, Picked};
-use super::parts::ErrorLine;
-use super::pipeline::Judge;
+use super::pipeline::{self, Scored};
+use super::read::Block;
 use super::schema::{archive_schema, arrays};
 use super::write::{Shape, Sink};
 use super::{ArchiveError, OutputFormat};
-use crate::document::{ActorSpec, Document, Options};
-use crate::engine::DocumentLimits;
+use crate::document::{ActorSpec, Options};
+use crate::engine::{DocumentLimits, Judge};
 use crate::predict::Predictor;
 use crate::prediction::{DocumentError, Prediction};
 
@@ -36,15 +33,6 @@ pub struct Part {
     pub scored: u64,
     /// How many were not.
     pub failed: u64,
-}
-
-/// Rows of a batch with what they came to.
-struct Judged {
-    ids: Vec<Option<String>>,
-    results: Vec<Result<Prediction, DocumentError>>,
-    extra: Option<ArrayRef>,
-    /// Rows of the chunks that went through the encoder one after another.
-    chunks: Vec<usize>,
 }
 
 /// Scores batches of Arrow.
@@ -84,10 +72,7 @@ impl<'a> BatchScorer<'a> {
     /// # Errors
     /// A column that is missing, or of another type.
     pub fn schema(&self, input: &Schema) -> Result<SchemaRef, ArchiveError> {
-        let picked = Picked::of_schema(&self.columns, input, "the batch")?;
-        let extra = picked.extra_fields(input).map(DataType::Struct);
-        let model = self.predictor.info();
-        let schema = archive_schema(&model, self.options.offset_unit, extra.as_ref());
+        let schema = self.shape(&self.picked(input)?, input).schema;
         let mut fields: Vec<_> = schema.fields().iter().cloned().collect();
         fields.push(Arc::new(Field::new(
             ERROR,
@@ -108,12 +93,11 @@ impl<'a> BatchScorer<'a> {
     /// `error`.
     pub fn score(&self, batch: &RecordBatch) -> Result<RecordBatch, ArchiveError> {
         let schema = self.schema(batch.schema_ref())?;
-        let Judged {
-            ids,
-            results,
-            extra,
-            ..
-        } = self.judged(batch)?;
+        let picked = self.picked(batch.schema_ref())?;
+        let block = self.block(&picked, batch, 1)?;
+        let extra = block.extra.clone();
+        let scored = self.scored(block, "");
+        let (ids, results): (Vec<_>, Vec<_>) = scored.flat_map(Scored::into_rows).unzip();
         let good: Vec<&Prediction> = results.iter().flatten().collect();
         let mut place = 0u64;
         let places: UInt64Array = results
@@ -147,88 +131,74 @@ impl<'a> BatchScorer<'a> {
         source: &str,
         first: u64,
     ) -> Result<Part, ArchiveError> {
-        let picked = Picked::of_schema(&self.columns, batch.schema_ref(), "the batch")?;
-        let kind = picked
-            .extra_fields(batch.schema_ref())
-            .map(DataType::Struct);
-        let unit = self.options.offset_unit;
-        let shape = Shape {
-            format: OutputFormat::Parquet,
-            schema: archive_schema(&self.predictor.info(), unit, kind.as_ref()),
-            extra: kind,
-        };
-        let judged = self.judged(batch)?;
+        let picked = self.picked(batch.schema_ref())?;
+        let shape = self.shape(&picked, batch.schema_ref());
+        let block = self.block(&picked, batch, first)?;
         let mut sink = Sink::new(&shape, Vec::new(), true).map_err(ArchiveError::encoding)?;
-        let mut errors = Vec::new();
-        let (mut scored, mut start) = (0, 0);
-        for rows in judged.chunks {
-            let range = start..start + rows;
-            let results = &judged.results[range.clone()];
-            let good: Vec<&Prediction> = results.iter().flatten().collect();
-            let extra = judged.extra.as_ref().map(|extra| {
-                let valid: BooleanArray = results.iter().map(|r| Some(r.is_ok())).collect();
-                filter(&extra.slice(start, rows), &valid)
-            });
-            let extra = extra.transpose().map_err(ArchiveError::encoding)?;
-            if !good.is_empty() {
-                sink.write(&good, extra.as_ref())
+        let (mut errors, mut scored, mut failed) = (Vec::new(), 0, 0);
+        for chunk in self.scored(block, source) {
+            let sorted = chunk.sorted()?;
+            if !sorted.predictions.is_empty() {
+                sink.write(&sorted.predictions, sorted.extra.as_ref())
                     .map_err(ArchiveError::encoding)?;
             }
-            scored += good.len() as u64;
-            for (at, result) in range.zip(results) {
-                let Err(error) = result else { continue };
-                let line = ErrorLine {
-                    source,
-                    row: first + at as u64,
-                    id: judged.ids[at].as_deref(),
-                    code: &error.code,
-                    message: &error.message,
-                };
-                serde_json::to_writer(&mut errors, &line).map_err(ArchiveError::encoding)?;
-                errors.push(b'\n');
+            for error in &sorted.errors {
+                error.write(&mut errors).map_err(ArchiveError::encoding)?;
             }
-            start += rows;
+            scored += sorted.predictions.len() as u64;
+            failed += sorted.errors.len() as u64;
         }
         Ok(Part {
             parquet: sink.finish().map_err(ArchiveError::encoding)?,
             errors,
             scored,
-            failed: judged.results.len() as u64 - scored,
+            failed,
         })
     }
 
-    fn judged(&self, batch: &RecordBatch) -> Result<Judged, ArchiveError> {
-        let picked = Picked::of_schema(&self.columns, batch.schema_ref(), "the batch")?;
-        let (rows, extra) = picked.rows(batch, 1, &self.actors)?;
-        let mut judged = Judged {
-            ids: rows.iter().map(|row| row.id.clone()).collect(),
-            results: Vec::with_capacity(rows.len()),
-            extra,
-            chunks: Vec::new(),
-        };
-        let mut documents = rows.into_iter().map(|row| row.document).peekable();
-        while documents.peek().is_some() {
-            let chunk = chunk(&mut documents);
-            judged.chunks.push(chunk.len());
-            judged.results.extend(self.judge.score(chunk));
-        }
-        Ok(judged)
+    fn picked(&self, input: &Schema) -> Result<Picked, ArchiveError> {
+        Picked::of_schema(&self.columns, input, "the batch")
     }
-}
 
-/// The next rows that go through the encoder together, cut where an archive cuts them.
-fn chunk(
-    documents: &mut impl Iterator<Item = Result<Document, DocumentError>>,
-) -> Vec<Result<Document, DocumentError>> {
-    let (mut chunk, mut bytes) = (Vec::new(), 0);
-    while chunk.len() < CHUNK_ROWS && bytes < CHUNK_BYTES {
-        let Some(document) = documents.next() else {
-            break;
-        };
-        bytes += document.as_ref().map_or(0, |document| document.text.len());
-        chunk.push(document);
+    fn shape(&self, picked: &Picked, input: &Schema) -> Shape {
+        let extra = picked.extra_fields(input).map(DataType::Struct);
+        let unit = self.options.offset_unit;
+        Shape {
+            format: OutputFormat::Parquet,
+            schema: archive_schema(&self.predictor.info(), unit, extra.as_ref()),
+            extra,
+        }
     }
-    chunk
+
+    fn block(
+        &self,
+        picked: &Picked,
+        batch: &RecordBatch,
+        first: u64,
+    ) -> Result<Block, ArchiveError> {
+        let (rows, extra) = picked.rows(batch, first, &self.actors)?;
+        Ok(Block { rows, extra })
+    }
+
+    /// The rows of a block, chunk after chunk, cut where an archive cuts them.
+    fn scored(&self, block: Block, source: &str) -> impl Iterator<Item = Scored> {
+        let source: Arc<str> = source.into();
+        let mut pending = Pending::new(block);
+        std::iter::from_fn(move || {
+            let taken = pending.take(CHUNK_ROWS, CHUNK_BYTES);
+            let rows = taken.rows.into_iter().map(|row| ChunkRow {
+                source: Arc::clone(&source),
+                html: false,
+                row,
+            });
+            let rows: Vec<ChunkRow> = rows.collect();
+            let tail = Tail {
+                extra: taken.extra,
+                ..Tail::default()
+            };
+            (!rows.is_empty()).then(|| pipeline::score(&self.judge, Chunk { rows, tail }))
+        })
+    }
 }
 
 fn error_fields() -> Fields {

@@ -17,6 +17,7 @@ use super::columns::Row;
 use super::open::BytesRead;
 use super::read::{Block, ReadOptions, Rows, rows};
 use super::source::{InputFormat, Source};
+use crate::engine::take_bounded;
 
 /// Rows that are read ahead together.
 pub(super) const CHUNK_ROWS: usize = 1024;
@@ -37,7 +38,8 @@ pub(super) struct Position {
 /// A row and where it is from.
 #[derive(Debug)]
 pub(super) struct ChunkRow {
-    pub(super) source: usize,
+    /// Name of its source.
+    pub(super) source: Arc<str>,
     pub(super) html: bool,
     pub(super) row: Row,
 }
@@ -46,7 +48,13 @@ pub(super) struct ChunkRow {
 #[derive(Debug)]
 pub(super) struct Chunk {
     pub(super) rows: Vec<ChunkRow>,
-    /// Their further columns, as many.
+    pub(super) tail: Tail,
+}
+
+/// What a chunk brings beside its documents.
+#[derive(Debug, Default)]
+pub(super) struct Tail {
+    /// Further columns of the rows, as many.
     pub(super) extra: Option<ArrayRef>,
     /// Whether a part is complete with this chunk, and the place behind it.
     pub(super) ends_part: Option<Position>,
@@ -55,10 +63,40 @@ pub(super) struct Chunk {
 }
 
 /// Rows of a block that are not in a chunk yet.
-struct Pending {
+pub(super) struct Pending {
     rows: std::vec::IntoIter<Row>,
     extra: Option<ArrayRef>,
     taken: usize,
+}
+
+/// Rows out of a block.
+pub(super) struct Taken {
+    pub(super) rows: Vec<Row>,
+    /// Their further columns, as many.
+    pub(super) extra: Option<ArrayRef>,
+    /// Bytes of their texts.
+    pub(super) bytes: usize,
+}
+
+impl Pending {
+    /// All rows of a block.
+    pub(super) fn new(block: Block) -> Self {
+        Self {
+            rows: block.rows.into_iter(),
+            extra: block.extra,
+            taken: 0,
+        }
+    }
+
+    /// The next rows, so many at the most, or until they come to so many bytes.
+    pub(super) fn take(&mut self, most: usize, most_bytes: usize) -> Taken {
+        let size = |row: &Row| row.document.as_ref().map_or(0, |d| d.text.len());
+        let (rows, bytes) = take_bounded(&mut self.rows, most, most_bytes, size);
+        let extra = self.extra.as_ref();
+        let extra = extra.map(|extra| extra.slice(self.taken, rows.len()));
+        self.taken += rows.len();
+        Taken { rows, extra, bytes }
+    }
 }
 
 /// The chunks of all sources from a place on.
@@ -147,12 +185,8 @@ impl Chunks {
                 Some(open) => open.next()?,
                 None => None,
             };
-            if let Some(Block { rows, extra }) = block {
-                self.pending = Some(Pending {
-                    rows: rows.into_iter(),
-                    extra,
-                    taken: 0,
-                });
+            if let Some(block) = block {
+                self.pending = Some(Pending::new(block));
             } else {
                 self.open = None;
                 self.at = Position {
@@ -186,30 +220,22 @@ impl Chunks {
             if *kind.get_or_insert_with(|| this.clone()) != this {
                 break;
             }
-            let start = pending.taken;
-            let (mut fresh, mut fresh_bytes) = (Vec::new(), 0);
-            while fresh.len() < chunk_left.min(part_left) && bytes + fresh_bytes < CHUNK_BYTES {
-                let Some(row) = pending.rows.next() else {
-                    break;
-                };
-                fresh_bytes += row
-                    .document
-                    .as_ref()
-                    .map_or(0, |document| document.text.len());
-                fresh.push(row);
-            }
-            pending.taken += fresh.len();
-            if let Some(extra) = &pending.extra {
-                extras.push(extra.slice(start, fresh.len()));
-            }
-            bytes += fresh_bytes;
-            self.rows_in_part += fresh.len();
-            self.bytes_in_part += fresh_bytes;
-            if let Some(last) = fresh.last() {
+            let fresh = pending.take(chunk_left.min(part_left), CHUNK_BYTES - bytes);
+            extras.extend(fresh.extra);
+            bytes += fresh.bytes;
+            self.rows_in_part += fresh.rows.len();
+            self.bytes_in_part += fresh.bytes;
+            if let Some(last) = fresh.rows.last() {
                 self.at.row = last.number;
             }
-            let (source, html) = (self.at.source, self.is_html());
-            taken.extend(fresh.into_iter().map(|row| ChunkRow { source, html, row }));
+            let source = self.sources.get(self.at.source);
+            let html = source.is_some_and(|source| source.format == InputFormat::Html);
+            let name: Arc<str> = source.map_or("", |source| &source.name).into();
+            taken.extend(fresh.rows.into_iter().map(|row| ChunkRow {
+                source: Arc::clone(&name),
+                html,
+                row,
+            }));
         }
         if taken.is_empty() && self.rows_in_part == 0 {
             return Ok(None);
@@ -225,15 +251,12 @@ impl Chunks {
             .map_err(ArchiveError::encoding)?;
         Ok(Some(Chunk {
             rows: taken,
-            extra,
-            ends_part: ends.then_some(self.at),
-            bytes_read: self.count.get(),
+            tail: Tail {
+                extra,
+                ends_part: ends.then_some(self.at),
+                bytes_read: self.count.get(),
+            },
         }))
-    }
-
-    fn is_html(&self) -> bool {
-        let source = self.sources.get(self.at.source);
-        source.is_some_and(|source| source.format == InputFormat::Html)
     }
 }
 

@@ -104,11 +104,12 @@ pub struct Row {
 /// The places of the chosen columns in a table.
 #[derive(Debug)]
 pub(super) struct Picked {
-    text: usize,
-    id: Option<usize>,
-    actors: Option<usize>,
-    language: Option<usize>,
-    extra: Vec<usize>,
+    pub(super) text: usize,
+    pub(super) id: Option<usize>,
+    pub(super) actors: Option<usize>,
+    pub(super) language: Option<usize>,
+    /// The further columns.
+    pub(super) extra: Vec<usize>,
 }
 
 impl Picked {
@@ -181,16 +182,6 @@ impl Picked {
             .map(|&at| Arc::new(schema.field(at).clone().with_nullable(true)))
             .collect();
         (!fields.is_empty()).then_some(fields)
-    }
-
-    /// The places of text, id, actors and language.
-    pub(super) const fn document(&self) -> [Option<usize>; 4] {
-        [Some(self.text), self.id, self.actors, self.language]
-    }
-
-    /// The places of the further columns.
-    pub(super) fn extra(&self) -> &[usize] {
-        &self.extra
     }
 
     /// The rows of a batch, numbered from `first`, and their further columns.

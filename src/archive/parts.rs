@@ -11,24 +11,14 @@ use parquet::column::writer::ColumnCloseResult;
 use parquet::file::metadata::{PageIndexPolicy, ParquetMetaDataReader};
 use parquet::file::properties::WriterProperties;
 use parquet::file::writer::SerializedFileWriter;
-use serde::Serialize;
 
 use super::ArchiveError;
 use super::chunks::Position;
 use super::journal::{DoneLine, Journal, PartLine};
+use super::pipeline::ErrorLine;
 use super::places::{Places, commit, remove, sync_folder};
 use super::write::{OutputFormat, Shape, Sink, into_io};
 use crate::prediction::Prediction;
-
-/// A row that could not be scored, as a line of the file of errors.
-#[derive(Debug, Serialize)]
-pub(super) struct ErrorLine<'a> {
-    pub(super) source: &'a str,
-    pub(super) row: u64,
-    pub(super) id: Option<&'a str>,
-    pub(super) code: &'a str,
-    pub(super) message: &'a str,
-}
 
 /// The part that is being written.
 struct Open {
@@ -108,9 +98,7 @@ impl Parts {
                 Some(out) => out,
                 None => BufWriter::new(File::create(&path)?),
             };
-            let out = open.errors.insert(out);
-            serde_json::to_writer(&mut *out, error)?;
-            out.write_all(b"\n")
+            error.write(open.errors.insert(out))
         };
         write().map_err(ArchiveError::output(&path))
     }

@@ -1,180 +1,160 @@
 //! Reading, preparing, encoding and writing side by side, on threads with short queues between
 //! them: what is in memory does not grow with the archive.
 
+use std::io::{self, Write};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
-use arrow_array::ArrayRef;
+use arrow_array::{ArrayRef, BooleanArray};
+use arrow_select::filter::filter;
+use serde::Serialize;
 
 use super::ArchiveError;
-use super::chunks::{Chunk, ChunkRow, Position};
-use super::source::Source;
-use crate::document::{self, Document, Options};
-use crate::engine::DocumentLimits;
-use crate::predict::{Brief, Group, Predictor, Task};
+use super::chunks::{Chunk, ChunkRow, Tail};
+use crate::engine::Judge;
+use crate::predict::Group;
 use crate::prediction::{DocumentError, Prediction};
 
 /// Chunks that may wait between two threads.
 const QUEUE: usize = 1;
 
-/// How documents are judged.
-pub(super) struct Judge<'a> {
-    predictor: &'a Predictor,
-    text: Arc<Brief>,
-    html: Arc<Brief>,
-    limits: DocumentLimits,
+/// Where a row is from.
+struct Place {
+    source: Arc<str>,
+    number: u64,
+    id: Option<String>,
 }
 
-/// A row with what it came to.
-pub(super) struct ScoredRow {
-    pub(super) source: usize,
-    pub(super) number: u64,
-    pub(super) id: Option<String>,
-    pub(super) result: Result<Prediction, DocumentError>,
+/// A chunk on its way, its rows' documents in a group.
+struct Grouped {
+    places: Vec<Place>,
+    group: Group<DocumentError>,
+    tail: Tail,
 }
 
 /// A chunk with its results.
 pub(super) struct Scored {
-    pub(super) rows: Vec<ScoredRow>,
-    pub(super) extra: Option<ArrayRef>,
-    pub(super) ends_part: Option<Position>,
-    pub(super) bytes_read: u64,
+    places: Vec<Place>,
+    results: Vec<Result<Prediction, DocumentError>>,
+    pub(super) tail: Tail,
     pub(super) tokens: u64,
 }
 
-/// A chunk whose documents are in a group; the others have their error already.
-struct Grouped {
-    rows: Vec<(usize, u64, Option<String>, Option<DocumentError>)>,
-    group: Group,
-    extra: Option<ArrayRef>,
-    ends_part: Option<Position>,
-    bytes_read: u64,
+/// A row that could not be scored, as a line of the file of errors.
+#[derive(Debug, Serialize)]
+pub(super) struct ErrorLine<'a> {
+    source: &'a str,
+    row: u64,
+    id: Option<&'a str>,
+    code: &'a str,
+    message: &'a str,
 }
 
-impl<'a> Judge<'a> {
-    /// Checks the options.
+/// The results of a chunk, those that failed apart.
+pub(super) struct Sorted<'a> {
+    /// What was scored.
+    pub(super) predictions: Vec<&'a Prediction>,
+    /// The further columns of these, as many.
+    pub(super) extra: Option<ArrayRef>,
+    /// What was not.
+    pub(super) errors: Vec<ErrorLine<'a>>,
+}
+
+impl ErrorLine<'_> {
+    /// Writes the line.
     ///
     /// # Errors
-    /// An option that the model cannot follow.
-    pub(super) fn new(
-        predictor: &'a Predictor,
-        options: &Options,
-        limits: DocumentLimits,
-    ) -> Result<Self, ArchiveError> {
-        let html = Options {
-            input: document::InputFormat::Html,
-            ..options.clone()
+    /// Of `out`.
+    pub(super) fn write(&self, out: &mut impl Write) -> io::Result<()> {
+        serde_json::to_writer(&mut *out, self)?;
+        out.write_all(b"\n")
+    }
+}
+
+impl Scored {
+    /// One result per row, in their order, with the id that the row brought.
+    pub(super) fn into_rows(
+        self,
+    ) -> impl Iterator<Item = (Option<String>, Result<Prediction, DocumentError>)> {
+        let ids = self.places.into_iter().map(|place| place.id);
+        ids.zip(self.results)
+    }
+
+    /// The rows that were scored and those that were not.
+    ///
+    /// # Errors
+    /// Further columns that Arrow cannot filter.
+    pub(super) fn sorted(&self) -> Result<Sorted<'_>, ArchiveError> {
+        let (mut predictions, mut errors) = (Vec::new(), Vec::new());
+        for (place, result) in self.places.iter().zip(&self.results) {
+            match result {
+                Ok(prediction) => predictions.push(prediction),
+                Err(error) => errors.push(ErrorLine {
+                    source: &place.source,
+                    row: place.number,
+                    id: place.id.as_deref(),
+                    code: &error.code,
+                    message: &error.message,
+                }),
+            }
+        }
+        let extra = match &self.tail.extra {
+            Some(extra) if !errors.is_empty() => {
+                let good: BooleanArray = self.results.iter().map(|r| Some(r.is_ok())).collect();
+                Some(filter(extra, &good).map_err(ArchiveError::encoding)?)
+            }
+            extra => extra.clone(),
         };
-        Ok(Self {
-            predictor,
-            text: Arc::new(predictor.brief(Task::Full, options.clone())?),
-            html: Arc::new(predictor.brief(Task::Full, html)?),
-            limits,
+        Ok(Sorted {
+            predictions,
+            extra,
+            errors,
         })
     }
+}
 
-    fn group(&self, chunk: Chunk, sources: &[Source]) -> Grouped {
-        let mut documents: Vec<(Arc<Brief>, Document)> = Vec::with_capacity(chunk.rows.len());
-        let mut rows = Vec::with_capacity(chunk.rows.len());
-        for ChunkRow { source, html, row } in chunk.rows {
-            let checked = row.document.and_then(|document| {
-                self.limits.check(&document)?;
-                Ok(document)
+fn group(judge: &Judge<'_>, chunk: Chunk) -> Grouped {
+    let mut places = Vec::with_capacity(chunk.rows.len());
+    let documents = chunk
+        .rows
+        .into_iter()
+        .map(|ChunkRow { source, html, row }| {
+            let document = row.document.map(|mut document| {
+                // A row without an id is named by its place: those that fail leave no gap.
+                let name = || format!("{source}:{}", row.number);
+                document.id.get_or_insert_with(name);
+                document
             });
-            let error = match checked {
-                Ok(mut document) => {
-                    // A row without a name is named by its place: those that fail leave no gap.
-                    document.id.get_or_insert_with(|| {
-                        let name = sources.get(source).map_or("", |source| &source.name);
-                        format!("{name}:{}", row.number)
-                    });
-                    let brief = if html { &self.html } else { &self.text };
-                    documents.push((Arc::clone(brief), document));
-                    None
-                }
-                Err(error) => Some(error),
-            };
-            rows.push((source, row.number, row.id, error));
-        }
-        Grouped {
-            rows,
-            group: self.predictor.prepare_group(documents),
-            extra: chunk.extra,
-            ends_part: chunk.ends_part,
-            bytes_read: chunk.bytes_read,
-        }
-    }
-
-    fn finish(&self, grouped: Grouped) -> Scored {
-        let tokens = grouped.group.tokens() as u64;
-        let mut outputs = self.predictor.finish_group(grouped.group).into_iter();
-        let mut next = || {
-            let output = outputs.next()?;
-            let prediction = output.and_then(crate::predict::Output::into_prediction);
-            Some(prediction.map_err(|error| DocumentError::from(&error)))
-        };
-        let lost = || DocumentError::new("internal_error", "the document got no answer");
-        let rows = grouped
-            .rows
-            .into_iter()
-            .map(|(source, number, id, error)| ScoredRow {
+            places.push(Place {
                 source,
-                number,
-                id,
-                result: match error {
-                    Some(error) => Err(error),
-                    None => next().unwrap_or_else(|| Err(lost())),
-                },
+                number: row.number,
+                id: row.id,
             });
-        Scored {
-            rows: rows.collect(),
-            extra: grouped.extra,
-            ends_part: grouped.ends_part,
-            bytes_read: grouped.bytes_read,
-            tokens,
-        }
+            (html, document)
+        });
+    let group = judge.prepare(documents);
+    Grouped {
+        places,
+        group,
+        tail: chunk.tail,
     }
+}
 
-    /// Scores documents on this thread; one result each, in their order.
-    pub(super) fn score(
-        &self,
-        documents: Vec<Result<Document, DocumentError>>,
-    ) -> Vec<Result<Prediction, DocumentError>> {
-        let rows = documents
-            .into_iter()
-            .zip(1..)
-            .map(|(document, number)| ChunkRow {
-                source: 0,
-                html: false,
-                row: super::columns::Row {
-                    number,
-                    // A place of its own, so that no id is made up for it.
-                    id: document
-                        .as_ref()
-                        .ok()
-                        .and_then(|document| document.id.clone()),
-                    document,
-                },
-            });
-        let chunk = Chunk {
-            rows: rows.collect(),
-            extra: None,
-            ends_part: None,
-            bytes_read: 0,
-        };
-        let mut grouped = self.group(chunk, &[]);
-        self.predictor.encode_group(&mut grouped.group);
-        let scored = self.finish(grouped).rows.into_iter();
-        scored
-            .map(|row| {
-                row.result.map(|prediction| Prediction {
-                    id: row.id,
-                    ..prediction
-                })
-            })
-            .collect()
+fn finish(judge: &Judge<'_>, grouped: Grouped) -> Scored {
+    Scored {
+        places: grouped.places,
+        tokens: grouped.group.tokens() as u64,
+        results: judge.finish(grouped.group).collect(),
+        tail: grouped.tail,
     }
+}
+
+/// Scores a chunk on this thread.
+pub(super) fn score(judge: &Judge<'_>, chunk: Chunk) -> Scored {
+    let mut grouped = group(judge, chunk);
+    judge.encode(&mut grouped.group);
+    finish(judge, grouped)
 }
 
 /// Scores the chunks, and hands the results to `sink` on this thread in their order. An error of
@@ -184,9 +164,8 @@ impl<'a> Judge<'a> {
 /// Of the chunks, or of the sink.
 pub(super) fn run(
     judge: &Judge<'_>,
-    sources: &[Source],
     chunks: impl Iterator<Item = Result<Chunk, ArchiveError>> + Send,
-    mut sink: impl FnMut(Scored) -> Result<(), ArchiveError>,
+    mut sink: impl FnMut(&Scored) -> Result<(), ArchiveError>,
 ) -> Result<(), ArchiveError> {
     thread::scope(|scope| {
         let (fresh, to_prepare) = sync_channel(QUEUE);
@@ -201,17 +180,17 @@ pub(super) fn run(
             Ok(())
         });
         let second = scope.spawn(move || {
-            passed(&to_prepare, &ready, |chunk| judge.group(chunk, sources));
+            passed(&to_prepare, &ready, |chunk| group(judge, chunk));
         });
         let third = scope.spawn(move || {
             passed(&to_encode, &answered, |mut grouped: Grouped| {
-                judge.predictor.encode_group(&mut grouped.group);
+                judge.encode(&mut grouped.group);
                 grouped
             });
         });
         let mut wrote = Ok(());
         for grouped in &to_write {
-            wrote = sink(judge.finish(grouped));
+            wrote = sink(&finish(judge, grouped));
             if wrote.is_err() {
                 break;
             }

@@ -4,16 +4,13 @@ use std::io::{self, Stdout, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use arrow_array::{Array, ArrayRef, BooleanArray};
-use arrow_select::filter::filter;
-
 use super::ArchiveError;
 use super::actors::ActorRule;
 use super::chunks::{Chunks, Position};
 use super::columns::Columns;
 use super::journal::{DoneLine, Journal, PartLine, differences};
-use super::parts::{ErrorLine, Parts};
-use super::pipeline::{self, Judge, Scored};
+use super::parts::Parts;
+use super::pipeline::{self, Sorted};
 use super::places::Places;
 use super::progress::{Progress, ProgressKind, Totals};
 use super::read::ReadOptions;
@@ -23,9 +20,8 @@ use super::source::{InputFormat, Source, sources};
 use super::store::Remote;
 use super::write::{OutputFormat, Shape, Sink};
 use crate::document::{ActorSpec, Options};
-use crate::engine::DocumentLimits;
+use crate::engine::{DocumentLimits, Judge};
 use crate::predict::Predictor;
-use crate::prediction::Prediction;
 
 /// Where results go.
 #[derive(Debug, Clone)]
@@ -159,20 +155,20 @@ impl Run<'_> {
         &self,
         chunks: Chunks,
         before: u64,
-        mut sink: impl FnMut(&Results<'_>) -> Result<(), ArchiveError>,
+        mut sink: impl FnMut(&Sorted<'_>, Option<Position>) -> Result<(), ArchiveError>,
     ) -> Result<Totals, ArchiveError> {
         self.bear(before)?;
         let mut progress = Progress::new(self.asked.progress, self.bytes());
         let mut totals = Totals::default();
         let mut bytes_read = 0;
-        let ended = pipeline::run(&self.judge, &self.sources, chunks, |scored| {
-            let results = Results::new(&scored, &self.sources)?;
+        let ended = pipeline::run(&self.judge, chunks, |scored| {
+            let results = scored.sorted()?;
             totals.scored += results.predictions.len() as u64;
             totals.failed += results.errors.len() as u64;
             totals.tokens += scored.tokens;
-            bytes_read = scored.bytes_read;
+            bytes_read = scored.tail.bytes_read;
             self.bear(before + totals.failed)?;
-            sink(&results)?;
+            sink(&results, scored.tail.ends_part)?;
             progress.update(totals, bytes_read);
             Ok(())
         });
@@ -204,21 +200,18 @@ impl Run<'_> {
             Some(path) => ArchiveError::output(path)(error),
             None => ArchiveError::Stdout(error),
         };
-        let totals = self.work(chunks, 0, |results| {
+        let totals = self.work(chunks, 0, |results, ends_part| {
             if let Some(out) = &mut out {
                 out.write(&results.predictions, results.extra.as_ref())
                     .and_then(|()| match shape.format {
                         // A group of rows for every chunk would be many small ones.
-                        OutputFormat::Parquet if results.ends_part.is_none() => Ok(()),
+                        OutputFormat::Parquet if ends_part.is_none() => Ok(()),
                         _ => out.flush(),
                     })
                     .map_err(ArchiveError::Stdout)?;
             }
             for error in &results.errors {
-                serde_json::to_writer(&mut errors, error)
-                    .map_err(io::Error::from)
-                    .and_then(|()| errors.write_all(b"\n"))
-                    .map_err(failed)?;
+                error.write(&mut errors).map_err(failed)?;
             }
             errors.flush().map_err(failed)
         })?;
@@ -253,14 +246,14 @@ impl Run<'_> {
         let failed = committed.iter().map(|part| part.failed).sum();
         let chunks = self.chunks(at)?;
         let mut parts = Parts::new(places.clone(), self.shape(&chunks), journal, committed);
-        let totals = self.work(chunks, failed, |results| {
+        let totals = self.work(chunks, failed, |results, ends_part| {
             if !results.predictions.is_empty() {
                 parts.write(&results.predictions, results.extra.as_ref())?;
             }
             for error in &results.errors {
                 parts.fail(error)?;
             }
-            match results.ends_part {
+            match ends_part {
                 Some(until) => parts.commit(until),
                 None => Ok(()),
             }
@@ -330,51 +323,6 @@ impl Run<'_> {
 enum Begun {
     Done(DoneLine),
     Open(Journal, Vec<PartLine>),
-}
-
-/// The results of a chunk, those that failed apart.
-struct Results<'a> {
-    predictions: Vec<&'a Prediction>,
-    extra: Option<ArrayRef>,
-    errors: Vec<ErrorLine<'a>>,
-    ends_part: Option<Position>,
-}
-
-impl<'a> Results<'a> {
-    fn new(scored: &'a Scored, sources: &'a [Source]) -> Result<Self, ArchiveError> {
-        let (mut predictions, mut errors) = (Vec::new(), Vec::new());
-        for row in &scored.rows {
-            match &row.result {
-                Ok(prediction) => predictions.push(prediction),
-                Err(error) => errors.push(ErrorLine {
-                    source: sources.get(row.source).map_or("", |source| &source.name),
-                    row: row.number,
-                    id: row.id.as_deref(),
-                    code: &error.code,
-                    message: &error.message,
-                }),
-            }
-        }
-        let extra = match &scored.extra {
-            Some(extra) if errors.is_empty() => Some(Arc::clone(extra)),
-            Some(extra) => {
-                let good: BooleanArray = scored
-                    .rows
-                    .iter()
-                    .map(|row| Some(row.result.is_ok()))
-                    .collect();
-                let kept = filter(extra.as_ref() as &dyn Array, &good);
-                Some(kept.map_err(ArchiveError::encoding)?)
-            }
-            None => None,
-        };
-        Ok(Self {
-            predictions,
-            extra,
-            errors,
-            ends_part: scored.ends_part,
-        })
-    }
 }
 
 fn summary(places: &Places, done: &DoneLine, resumed: u64, tokens: u64) -> Summary {

@@ -7,9 +7,7 @@ use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 
-use serde::de::IgnoredAny;
-
-use crate::archive::read::{Line, line_limit, read_line};
+use crate::archive::read::{Line, line_limit, parse, read_line, too_long};
 use crate::document::Document;
 use crate::engine::DocumentLimits;
 use crate::prediction::{DocumentError, DocumentFailure};
@@ -179,10 +177,7 @@ impl Lines {
                     Ok(document) => return Some(Ok(document)),
                     Err(error) => error,
                 },
-                Ok(Line::TooLong) => DocumentError::new(
-                    "text_too_long",
-                    format!("the line is longer than the limit of {limit} bytes"),
-                ),
+                Ok(Line::TooLong) => too_long(limit),
                 Err(error) => {
                     // The rest of a source that fails cannot be told apart any more.
                     self.reader = BufReader::new(Box::new(io::empty()));
@@ -197,25 +192,6 @@ impl Lines {
             return Some(Err(DocumentFailure { id: None, error }));
         }
     }
-}
-
-fn parse(line: &[u8], first: bool) -> Result<Document, DocumentError> {
-    let text = text::decode(line).map_err(|error| DocumentError::from(&error))?;
-    let text = if first {
-        text.trim_start_matches('\u{feff}')
-    } else {
-        text
-    };
-    serde_json::from_str(text).map_err(|error| {
-        // An array with too many items is reported as if the syntax were wrong.
-        let well_formed = error.is_data() || serde_json::from_str::<IgnoredAny>(text).is_ok();
-        let code = if well_formed {
-            "invalid_document"
-        } else {
-            "invalid_json"
-        };
-        DocumentError::new(code, error.to_string())
-    })
 }
 
 #[cfg(test)]

@@ -25,6 +25,9 @@ use std::io::Write as _;
 
 use clap::Parser;
 
+use crate::config::ModelArgs;
+use crate::document::Options;
+use crate::predict::{Predictor, check_options};
 use crate::server;
 
 use args::{Cli, Command};
@@ -81,4 +84,16 @@ fn run(command: Command) -> Result<Exit, Failure> {
         Command::Doctor(args) => doctor::run(&args),
         Command::Docs(args) => docs::run(&args),
     }
+}
+
+/// The model of a command; its options are checked before anything is loaded.
+fn predictor(args: &ModelArgs, options: &Options) -> Result<Predictor, Failure> {
+    let registry = args
+        .source
+        .registry()
+        .map_err(|error| Failure::from_error(&error))?;
+    check_options(options, &registry)?;
+    args.source
+        .load(&args.model, registry)
+        .map_err(|error| Failure::from_error(&error))
 }

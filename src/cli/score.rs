@@ -4,30 +4,21 @@ use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 
 use crate::archive::columns::{ColumnName, Columns};
+use crate::archive::progress::ProgressKind;
 use crate::archive::store::address;
 use crate::archive::{ArchiveError, Destination, OutputFormat, ScoreOptions, score};
 use crate::document::ActorSpec;
-use crate::predict::check_options;
 
-use super::archive_args::{ColumnArgs, DestinationArgs, ProgressArg, ScoreArgs};
+use super::archive_args::{ColumnArgs, DestinationArgs, ScoreArgs};
 use super::exit::{Exit, Failure};
+use super::predictor;
 
 /// Runs the command.
 pub(super) fn run(args: &ScoreArgs) -> Result<Exit, Failure> {
     let options = options(args)?;
-    let registry = args
-        .model
-        .source
-        .registry()
-        .map_err(|error| Failure::from_error(&error))?;
-    check_options(&options.options, &registry)?;
-    let predictor = args
-        .model
-        .source
-        .load(&args.model.model, registry)
-        .map_err(|error| Failure::from_error(&error))?;
+    let predictor = predictor(&args.model, &options.options)?;
     let summary = score(&predictor, &options)?;
-    if args.destination.progress != ProgressArg::None {
+    if args.destination.progress != ProgressKind::None {
         let resumed = match summary.resumed {
             0 => String::new(),
             rows => format!(", {rows} of them earlier"),
@@ -78,7 +69,7 @@ fn options(args: &ScoreArgs) -> Result<ScoreOptions, Failure> {
         part_rows: to.part_rows,
         max_errors: to.max_errors,
         overwrite: to.overwrite,
-        progress: to.progress.into(),
+        progress: to.progress,
     })
 }
 

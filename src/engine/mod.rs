@@ -5,11 +5,14 @@
 //! shares (`schedule`) and encoded by the one thread that drives the device (`worker`); the
 //! answers are written by the readers again and gather in the request (`request`). One engine
 //! serves any number of models on its device. The spans of a trace (`admit`, `tokenize`, `queue`,
-//! `encode`, `heads`, `answer`) hang below the span in which a request was handed in. `guard` is what the command line goes through: the
-//! limits of a document, and a panic turned into an error.
+//! `encode`, `heads`, `answer`) hang below the span in which a request was handed in.
+//!
+//! Commands and the Python package wait for no other caller: a [`Judge`] goes through the same
+//! steps on their own threads. `limits` says what a document may bring.
 
 mod admission;
-mod guard;
+mod judge;
+mod limits;
 mod model;
 mod readers;
 mod request;
@@ -31,7 +34,9 @@ use crate::predict::Brief;
 
 pub use admission::BYTES_PER_TOKEN;
 use admission::{Admission, Load, Permit};
-pub use guard::{DocumentLimits, Judge, classify_guarded};
+pub use judge::Judge;
+pub(crate) use judge::take_bounded;
+pub use limits::DocumentLimits;
 pub use model::Model;
 use readers::{Readers, Unread};
 pub use request::{DocumentOutput, Flow};

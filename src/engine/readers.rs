@@ -97,7 +97,7 @@ impl Readers {
                 forget(panic);
                 tracing::error!("a reader panicked and starts again");
                 metrics.worker_restarts.inc();
-                request.settle(index, Err(super::guard::internal_error()));
+                request.settle(index, Err(super::limits::internal_error()));
             }
         }
     }
@@ -183,6 +183,6 @@ pub(super) fn caught<T>(
 ) -> Result<T, DocumentError> {
     match catch_unwind(AssertUnwindSafe(work)) {
         Ok(result) => result.map_err(|error| DocumentError::from(&error)),
-        Err(_) => Err(super::guard::internal_error()),
+        Err(_) => Err(super::limits::internal_error()),
     }
 }

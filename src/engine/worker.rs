@@ -7,7 +7,7 @@ use std::time::Instant;
 use tracing::Span;
 
 use super::admission::Admission;
-use super::guard::internal_error;
+use super::limits::internal_error;
 use super::readers::{Readers, caught};
 use super::schedule::{BatchLimits, Pick, Place, Ready, Schedule};
 use crate::metrics::Metrics;

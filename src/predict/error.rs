@@ -5,6 +5,7 @@ use crate::actors::ActorError;
 use crate::encoder::EncoderError;
 use crate::error::ErrorCode;
 use crate::model::ModelError;
+use crate::prediction::DocumentError;
 use crate::text::TextError;
 
 /// An error of one document, or of the model that was to read it.
@@ -105,5 +106,11 @@ impl ErrorCode for PredictError {
             Self::NotFinite => "not_finite",
             Self::OtherTask | Self::Panicked => "internal_error",
         }
+    }
+}
+
+impl From<PredictError> for DocumentError {
+    fn from(error: PredictError) -> Self {
+        Self::from(&error)
     }
 }

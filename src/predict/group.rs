@@ -18,26 +18,16 @@ use super::prepare::{Brief, Prepared};
 use crate::document::Document;
 use crate::encoder::batch;
 
-/// Documents on their way, each read or failed.
-pub struct Group {
-    documents: Vec<Result<Prepared, PredictError>>,
+/// Documents on their way, each read or failed: on its own, or before it came here.
+pub struct Group<E = PredictError> {
+    documents: Vec<Result<Prepared, E>>,
     answers: Vec<Vec<SequenceAnswer>>,
 }
 
 /// A sequence of a group: the document's number, and its number in the document.
 type Place = (usize, usize);
 
-impl Group {
-    /// Documents, failed ones too.
-    pub fn len(&self) -> usize {
-        self.documents.len()
-    }
-
-    /// Whether there is no document.
-    pub fn is_empty(&self) -> bool {
-        self.documents.is_empty()
-    }
-
+impl<E> Group<E> {
     /// Tokens of all sequences, special tokens included.
     pub fn tokens(&self) -> usize {
         self.documents.iter().flatten().map(Prepared::tokens).sum()
@@ -62,11 +52,17 @@ impl Group {
 }
 
 impl Predictor {
-    /// Reads documents side by side, each under its brief.
-    pub fn prepare_group(&self, documents: Vec<(Arc<Brief>, Document)>) -> Group {
-        let documents: Vec<Result<Prepared, PredictError>> = documents
+    /// Reads documents side by side, each under its brief. What failed already keeps its place.
+    pub fn prepare_group<E: From<PredictError> + Send>(
+        &self,
+        documents: Vec<Result<(Arc<Brief>, Document), E>>,
+    ) -> Group<E> {
+        let documents: Vec<Result<Prepared, E>> = documents
             .into_par_iter()
-            .map(|(brief, document)| caught(|| self.prepare(&brief, document)))
+            .map(|document| {
+                let (brief, document) = document?;
+                Ok(caught(|| self.prepare(&brief, document))?)
+            })
             .collect();
         let answers = documents
             .iter()
@@ -81,7 +77,7 @@ impl Predictor {
     /// Passes all sequences through the encoder, packed by like length, longest first. When a
     /// pass fails, its documents are tried again one by one, and only those that fail alone are
     /// given up.
-    pub fn encode_group(&self, group: &mut Group) {
+    pub fn encode_group<E: From<PredictError>>(&self, group: &mut Group<E>) {
         let places = group.places();
         let lengths: Vec<usize> = places.iter().map(|&place| group.cost(place)).collect();
         for batch in batch::plan(&lengths, BATCH_TOKENS) {
@@ -104,13 +100,13 @@ impl Predictor {
                     .filter(|place| place.0 == number)
                     .collect();
                 if let Err(error) = self.pass(group, &alone) {
-                    group.documents[number] = Err(error);
+                    group.documents[number] = Err(error.into());
                 }
             }
         }
     }
 
-    fn pass(&self, group: &mut Group, members: &[Place]) -> Result<(), PredictError> {
+    fn pass<E>(&self, group: &mut Group<E>, members: &[Place]) -> Result<(), PredictError> {
         let sequences: Vec<(&Prepared, usize)> = members
             .iter()
             .filter_map(|&(number, index)| Some((group.documents[number].as_ref().ok()?, index)))
@@ -129,14 +125,17 @@ impl Predictor {
     }
 
     /// Writes the answers side by side; one per document, in their order.
-    pub fn finish_group(&self, group: Group) -> Vec<Result<Output, PredictError>> {
+    pub fn finish_group<E: From<PredictError> + Send>(
+        &self,
+        group: Group<E>,
+    ) -> Vec<Result<Output, E>> {
         group
             .documents
             .into_par_iter()
             .zip(group.answers)
             .map(|(document, said)| {
                 let document = document?;
-                caught(|| self.finish(&document, &said))
+                Ok(caught(|| self.finish(&document, &said))?)
             })
             .collect()
     }

@@ -160,6 +160,18 @@ impl Predictor {
         self.encoder.as_ref()
     }
 
+    /// The same with its encoder changed.
+    #[cfg(test)]
+    pub(crate) fn with_encoder(
+        self,
+        change: impl FnOnce(Box<dyn Encoder>) -> Box<dyn Encoder>,
+    ) -> Self {
+        Self {
+            encoder: change(self.encoder),
+            ..self
+        }
+    }
+
     /// Judges every document; each has its own answer or error, in their order. The windows of
     /// all documents share the encoder's batches.
     pub fn classify(
@@ -208,7 +220,7 @@ impl Predictor {
         };
         let documents = documents
             .into_iter()
-            .map(|document| (Arc::clone(&brief), document));
+            .map(|document| Ok((Arc::clone(&brief), document)));
         let mut group = self.prepare_group(documents.collect());
         self.encode_group(&mut group);
         self.finish_group(group)

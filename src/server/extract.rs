@@ -10,7 +10,7 @@ use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::de::DeserializeOwned;
 use utoipa::IntoParams;
 use utoipa::openapi::Required;
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
@@ -18,6 +18,7 @@ use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, SchemaFormat, Type};
 
 use super::problem::Problem;
 use super::state::AppState;
+use crate::error::is_well_formed;
 
 /// Header by which a client says how long it waits.
 pub(super) const TIMEOUT_HEADER: &str = "x-request-timeout-ms";
@@ -187,9 +188,7 @@ pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
 
 fn invalid(error: &serde_json::Error, text: &str, field: Option<String>) -> Problem {
     let detail = error.to_string();
-    // An array with too many items is reported as if the syntax were wrong.
-    let well_formed = error.is_data() || serde_json::from_str::<IgnoredAny>(text).is_ok();
-    if !well_formed {
+    if !is_well_formed(error, text) {
         return Problem::new(StatusCode::BAD_REQUEST, "invalid_json", detail)
             .at(error.line() as u32, error.column() as u32);
     }

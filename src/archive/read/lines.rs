@@ -3,7 +3,7 @@
 use std::io::{self, BufRead, BufReader, Read};
 
 use arrow_schema::DataType;
-use serde::de::IgnoredAny;
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::super::ArchiveError;
@@ -12,9 +12,10 @@ use super::super::columns::Row;
 use super::super::extra::{line_type, of_lines, plain};
 use super::super::open::{BytesRead, open};
 use super::super::source::Source;
-use super::{BLOCK_ROWS, Block, ReadOptions, Rows};
+use super::{BLOCK_BYTES, BLOCK_ROWS, Block, ReadOptions, Rows};
 use crate::document::Document;
 use crate::engine::DocumentLimits;
+use crate::error::is_well_formed;
 use crate::prediction::DocumentError;
 use crate::text;
 
@@ -22,8 +23,6 @@ use crate::text;
 /// other fields need room.
 const LINE_FACTOR: usize = 6;
 const LINE_EXTRA: usize = 1 << 20;
-/// Bytes of lines after which a block is closed.
-const BLOCK_BYTES: usize = 1 << 20;
 
 /// Bytes that a line may have at the most.
 pub(crate) fn line_limit(limits: &DocumentLimits) -> usize {
@@ -100,7 +99,7 @@ impl LineRows {
 
     /// The document of a line, and its other fields.
     fn row(&self, line: &[u8]) -> (Row, Map<String, Value>) {
-        let mut fields = match parse(line, self.number == 1) {
+        let mut fields: Map<String, Value> = match parse(line, self.number == 1) {
             Ok(fields) => fields,
             Err(error) => {
                 let row = Row {
@@ -187,11 +186,10 @@ impl Rows for LineRows {
                 Line::Whole if line.trim_ascii().is_empty() => continue,
                 Line::Whole => self.row(&line),
                 Line::TooLong => {
-                    let message = format!("the line is longer than the limit of {limit} bytes");
                     let row = Row {
                         number: self.number,
                         id: None,
-                        document: Err(DocumentError::new("text_too_long", message)),
+                        document: Err(too_long(limit)),
                     };
                     (row, Map::new())
                 }
@@ -210,7 +208,8 @@ impl Rows for LineRows {
     }
 }
 
-fn parse(line: &[u8], first: bool) -> Result<Map<String, Value>, DocumentError> {
+/// The value of a line; `first` is the first of its source, which may begin with a byte-order mark.
+pub(crate) fn parse<T: DeserializeOwned>(line: &[u8], first: bool) -> Result<T, DocumentError> {
     let text = text::decode(line).map_err(|error| DocumentError::from(&error))?;
     let text = if first {
         text.trim_start_matches('\u{feff}')
@@ -218,14 +217,19 @@ fn parse(line: &[u8], first: bool) -> Result<Map<String, Value>, DocumentError> 
         text
     };
     serde_json::from_str(text).map_err(|error| {
-        let well_formed = serde_json::from_str::<IgnoredAny>(text).is_ok();
-        let code = if well_formed {
+        let code = if is_well_formed(&error, text) {
             "invalid_document"
         } else {
             "invalid_json"
         };
         DocumentError::new(code, error.to_string())
     })
+}
+
+/// What a line over the limit comes to.
+pub(crate) fn too_long(limit: usize) -> DocumentError {
+    let message = format!("the line is longer than the limit of {limit} bytes");
+    DocumentError::new("text_too_long", message)
 }
 
 fn wrong_type(field: &str, value: &Value) -> DocumentError {

@@ -15,10 +15,12 @@ use super::open::BytesRead;
 use super::source::{InputFormat, Source};
 use crate::engine::DocumentLimits;
 
-pub(crate) use lines::{Line, line_limit, read_line};
+pub(crate) use lines::{Line, line_limit, parse, read_line, too_long};
 
 /// Rows that are read at once.
 const BLOCK_ROWS: usize = 64;
+/// Bytes of lines or cells after which a block is closed.
+const BLOCK_BYTES: usize = 1 << 20;
 
 /// Rows that follow each other in a source.
 #[derive(Debug)]

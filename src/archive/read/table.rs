@@ -10,18 +10,15 @@ use csv::{ByteRecord, Reader, ReaderBuilder};
 
 use super::super::ArchiveError;
 use super::super::actors::actors_of_text;
-use super::super::columns::{Columns, Picked, Row};
+use super::super::columns::{Picked, Row};
 use super::super::extra::text_fields;
 use super::super::open::{BytesRead, open};
 use super::super::source::Source;
 use super::lines::line_limit;
-use super::{BLOCK_ROWS, Block, ReadOptions, Rows};
+use super::{BLOCK_BYTES, BLOCK_ROWS, Block, ReadOptions, Rows};
 use crate::document::Document;
 use crate::prediction::DocumentError;
 use crate::text;
-
-/// Bytes of cells after which a block is closed.
-const BLOCK_BYTES: usize = 1 << 20;
 
 /// A reader that gives up when a record does not end: one quote too many would otherwise make
 /// one record of all that is left.
@@ -54,33 +51,10 @@ pub(super) struct TableRows {
     number: u64,
     skip: u64,
     width: usize,
-    picked: PickedCells,
+    picked: Picked,
     fields: Option<DataType>,
     options: ReadOptions,
     record: ByteRecord,
-}
-
-/// Places of the cells of a document.
-struct PickedCells {
-    text: usize,
-    id: Option<usize>,
-    actors: Option<usize>,
-    language: Option<usize>,
-    extra: Vec<usize>,
-}
-
-impl PickedCells {
-    fn new(columns: &Columns, header: &[&str], name: &str) -> Result<Self, ArchiveError> {
-        let picked = Picked::new(columns, header, name)?;
-        let [text, id, actors, language] = picked.document();
-        Ok(Self {
-            text: text.unwrap_or_default(),
-            id,
-            actors,
-            language,
-            extra: picked.extra().to_vec(),
-        })
-    }
 }
 
 impl TableRows {
@@ -123,7 +97,7 @@ impl TableRows {
                 problem: "stands twice in the header".to_owned(),
             });
         }
-        let picked = PickedCells::new(&options.columns, &header, &source.name)?;
+        let picked = Picked::new(&options.columns, &header, &source.name)?;
         let names: Vec<&str> = picked.extra.iter().map(|&at| header[at]).collect();
         let fields = (!names.is_empty()).then(|| DataType::Struct(text_fields(&names)));
         let width = header.len();
