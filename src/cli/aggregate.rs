@@ -21,7 +21,7 @@ pub(super) fn run(args: &AggregateArgs) -> Result<Exit, Failure> {
         inputs: args.inputs.clone(),
         input_format: args.input_format.format(),
         time_column: args.time_column.clone(),
-        period: args.by.into(),
+        period: args.by,
         source_column: args.source_column.clone(),
         actors: args.only.clone(),
         min_documents: args.min_documents,

@@ -101,7 +101,7 @@ pub struct DestinationArgs {
     pub resume: bool,
     /// How progress is shown on standard error; `auto` is a bar at a terminal and lines otherwise
     #[arg(long, env = env::PROGRESS, value_name = "KIND", default_value = "auto")]
-    pub progress: ProgressArg,
+    pub progress: ProgressKind,
 }
 
 /// Flags of `stance aggregate`.
@@ -118,7 +118,7 @@ pub struct AggregateArgs {
     pub time_column: Option<String>,
     /// Length of a period
     #[arg(long, env = env::BY, value_name = "PERIOD", default_value = "month")]
-    pub by: PeriodArg,
+    pub by: Period,
     /// Column under `input` that says where a document is from
     #[arg(long, env = env::SOURCE_COLUMN, value_name = "COLUMN")]
     pub source_column: Option<String>,
@@ -195,57 +195,6 @@ impl ResultFormat {
             Self::Csv => archive::OutputFormat::Csv,
             Self::Parquet => archive::OutputFormat::Parquet,
         })
-    }
-}
-
-/// How progress is shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum ProgressArg {
-    /// A bar at a terminal, lines otherwise.
-    Auto,
-    /// A bar.
-    Bar,
-    /// Lines.
-    Plain,
-    /// A JSON object per line.
-    Json,
-    /// Nothing.
-    None,
-}
-
-impl From<ProgressArg> for ProgressKind {
-    fn from(arg: ProgressArg) -> Self {
-        match arg {
-            ProgressArg::Auto => Self::Auto,
-            ProgressArg::Bar => Self::Bar,
-            ProgressArg::Plain => Self::Plain,
-            ProgressArg::Json => Self::Json,
-            ProgressArg::None => Self::None,
-        }
-    }
-}
-
-/// Length of a period.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum PeriodArg {
-    /// A day.
-    Day,
-    /// An ISO week.
-    Week,
-    /// A month.
-    Month,
-    /// A year.
-    Year,
-}
-
-impl From<PeriodArg> for Period {
-    fn from(arg: PeriodArg) -> Self {
-        match arg {
-            PeriodArg::Day => Self::Day,
-            PeriodArg::Week => Self::Week,
-            PeriodArg::Month => Self::Month,
-            PeriodArg::Year => Self::Year,
-        }
     }
 }
 

@@ -49,7 +49,8 @@ impl<const N: usize> Table<N> {
         self.rows.push(cells);
     }
 
-    /// The drawn table, each line ended.
+    /// The drawn table, each line ended. A column without a header and with nothing in it is left
+    /// out.
     pub(super) fn render(&self) -> String {
         let mut widths = self.header.map(display_width);
         for row in &self.rows {
@@ -57,16 +58,21 @@ impl<const N: usize> Table<N> {
                 *width = (*width).max(display_width(cell));
             }
         }
+        let shown: Vec<usize> = (0..N).filter(|&column| widths[column] > 0).collect();
         let rule = |left: char, between: char, right: char| {
-            let lines = widths.map(|width| "─".repeat(width + 2));
+            let lines: Vec<String> = shown
+                .iter()
+                .map(|&column| "─".repeat(widths[column] + 2))
+                .collect();
             format!("{left}{}{right}\n", lines.join(&between.to_string()))
         };
         let line = |cells: [&str; N]| {
             let mut line = String::from("│");
-            for ((cell, width), align) in cells.into_iter().zip(widths).zip(self.align) {
-                let fill = " ".repeat(width - display_width(cell));
+            for &column in &shown {
+                let cell = cells[column];
+                let fill = " ".repeat(widths[column] - display_width(cell));
                 let cell = isolated(cell);
-                let (before, after) = match align {
+                let (before, after) = match self.align[column] {
                     Align::Left => ("", fill.as_str()),
                     Align::Right => (fill.as_str(), ""),
                 };
@@ -153,6 +159,16 @@ mod tests {
         assert!(
             drawn.contains("│ \u{2068}الائتلاف السوري\u{2069} │"),
             "{drawn}"
+        );
+    }
+
+    #[test]
+    fn a_column_of_nothing_is_left_out() {
+        let mut table = Table::new([("a", Align::Left), ("", Align::Left), ("n", Align::Right)]);
+        table.row(["x".to_owned(), String::new(), "1".to_owned()]);
+        assert_eq!(
+            table.render(),
+            "┌───┬───┐\n│ a │ n │\n├───┼───┤\n│ x │ 1 │\n└───┴───┘\n"
         );
     }
 

@@ -1,10 +1,11 @@
 //! Times as files write them, and the periods that they fall into.
 
 use chrono::{DateTime, Datelike, NaiveDate};
+use clap::ValueEnum;
 use serde_json::Value;
 
 /// How long a period is.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, ValueEnum)]
 pub enum Period {
     /// `2024-05-31`.
     Day,
