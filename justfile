@@ -47,6 +47,10 @@ contract:
 web:
     .ci/run build web
 
+# The Python package on clusters of Ray and Spark, and with data frames (needs Java 17)
+cluster:
+    .ci/run build cluster
+
 # The service under load, as ratios (needs oha)
 load PROGRAM="target/release/stance":
     benches/service_load.sh {{PROGRAM}}

@@ -73,14 +73,17 @@ class Classifier:
         was built for it; ``dtype`` is ``f32``, ``int8``, ``bf16`` or ``auto``; ``registry`` are
         files of further actors. Raises :class:`StanceError`.
         """
+        name = "default" if path_or_hub_id is None else os.fspath(path_or_hub_id)
+        if name != "default" and os.path.isdir(name):
+            # A process that unpickles it may work in another folder.
+            name = os.path.abspath(name)
         arguments = {
-            "path_or_hub_id": None if path_or_hub_id is None else os.fspath(path_or_hub_id),
+            "path_or_hub_id": name,
             "device": device,
             "dtype": dtype,
             "offline": offline,
-            "registry": [os.fspath(file) for file in registry],
+            "registry": [os.path.abspath(file) for file in registry],
         }
-        name = arguments["path_or_hub_id"] or "default"
         loaded = _stance.Model.load(name, device, dtype, offline, arguments["registry"])
         return cls(loaded, arguments)
 

@@ -3,33 +3,45 @@
 import os
 import random
 import signal
+import time
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-# How many documents; more by the environment, for a run by hand.
-DOCUMENTS = int(os.environ.get("STANCE_CLUSTER_DOCUMENTS", "20000"))
-PART_ROWS = 1024
+# How many documents, and by which model. The tiny one suffices to lose and find rows; by hand, with
+# a wheel and a program in release: STANCE_CLUSTER_DOCUMENTS=100000 STANCE_CLUSTER_MODEL=default.
+DOCUMENTS = int(os.environ.get("STANCE_CLUSTER_DOCUMENTS", "600"))
+MODEL = os.environ.get("STANCE_CLUSTER_MODEL")
+PART_ROWS = min(4096, DOCUMENTS // 24)
 NAMES = ["Spain", "France", "Turkey", "NATO", "the River Party", "Germany", "Ukraine", "Iran"]
 TEXT = "never always a better neighbour kept every promise closed the gate and told nobody"
 WORDS = TEXT.split()
+# Seconds that anything may take.
+PATIENCE = 300 + DOCUMENTS / 50
+
+
+@pytest.fixture(scope="session")
+def model(tiny):
+    return MODEL or str(tiny)
 
 
 @pytest.fixture(scope="session")
 def documents(tmp_path_factory):
-    """A folder of Parquet files of unlike lengths, whose rows make parts across files."""
+    """A folder of Parquet files of unlike lengths, whose rows make parts across files. A row in
+    each has no text.
+    """
     folder = tmp_path_factory.mktemp("documents")
-    random.seed(1)
+    rng = random.Random(1)
     at, number = 0, 0
     while at < DOCUMENTS:
-        count = min(random.randint(2000, 5000), DOCUMENTS - at)
+        count = min(rng.randint(DOCUMENTS // 9, DOCUMENTS // 5), DOCUMENTS - at)
         texts = [
-            f"{random.choice(NAMES)} {' '.join(random.choices(WORDS, k=random.randint(5, 40)))}."
+            f"{rng.choice(NAMES)} {' '.join(rng.choices(WORDS, k=rng.randint(3, 9)))}."
             for _ in range(count)
         ]
-        texts[7] = ""
+        texts[count // 2] = ""
         table = pa.table(
             {
                 "id": [f"d{at + row}" for row in range(count)],
@@ -37,16 +49,16 @@ def documents(tmp_path_factory):
                 "source": [f"s{(at + row) % 7}" for row in range(count)],
             }
         )
-        pq.write_table(table, folder / f"in-{number:03}.parquet", row_group_size=1500)
+        pq.write_table(table, folder / f"in-{number:03}.parquet", row_group_size=DOCUMENTS // 20)
         at, number = at + count, number + 1
     return folder
 
 
 @pytest.fixture(scope="session")
-def expected(documents, tiny, program, tmp_path_factory):
-    """The folder of parts that the program writes."""
+def expected(documents, model, program, tmp_path_factory):
+    """The folder of parts that the program writes; the errors lie beside it."""
     folder = tmp_path_factory.mktemp("expected") / "parts"
-    asked = ["--model", tiny, "--device", "cpu", "--part-rows", PART_ROWS, "--progress", "none"]
+    asked = ["--model", model, "--device", "cpu", "--part-rows", PART_ROWS, "--progress", "none"]
     program("score", documents, *asked, "--output", folder, code=3)
     return folder
 
@@ -57,7 +69,7 @@ def parts(folder):
 
 
 def processes(mark, below=None):
-    """Ids of processes whose command line has the mark, youngest last."""
+    """Ids of processes whose command line has the mark, of the children of `below` if given."""
     found = []
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit():
@@ -74,3 +86,13 @@ def processes(mark, below=None):
 
 def kill(process):
     os.kill(process, signal.SIGKILL)
+
+
+def wait(until, alive=lambda: True):
+    """Waits until something is so, for as long as it still may become so; returns what it is."""
+    deadline = time.monotonic() + PATIENCE
+    while not (so := until()):
+        assert alive()
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    return so

@@ -4,102 +4,118 @@ import json
 import subprocess
 import sys
 import textwrap
-import time
 from collections import Counter
 
 import pyarrow.parquet as pq
 import pytest
 
-from .conftest import DOCUMENTS, PART_ROWS, kill, parts, processes
+from .conftest import DOCUMENTS, PART_ROWS, PATIENCE, kill, parts, processes, wait
 
 ray = pytest.importorskip("ray")
 pytest.importorskip("ray.data")
 
 DRIVER = textwrap.dedent("""
     import json, sys
-    import ray, stance.ray
+    import ray, stance, stance.ray
     address, documents, output, model, part_rows = sys.argv[1:]
     ray.init(address=address, log_to_driver=False)
-    dataset = ray.data.read_parquet(documents)
-    done = stance.ray.score(dataset, output, model=model, part_rows=int(part_rows), workers=(1, 4))
+    done = stance.ray.score(
+        ray.data.read_parquet(documents),
+        output,
+        classifier=stance.Classifier.load(model),
+        part_rows=int(part_rows),
+        workers=(1, 3),
+    )
     print(json.dumps(vars(done)))
 """)
+# As the process of an actor calls itself.
+WORKER = "MapBatches(_Worker)"
+MEMORY = 256 << 20
 
 
 @pytest.fixture(scope="module")
 def cluster():
     from ray.cluster_utils import Cluster
 
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 3})
+    head = {"num_cpus": 2, "object_store_memory": MEMORY}
+    cluster = Cluster(initialize_head=True, head_node_args=head)
     yield cluster
     ray.shutdown()
     cluster.shutdown()
 
 
 @pytest.fixture
-def drive(cluster, documents, tiny):
+def drive(cluster, documents, model, tmp_path):
     started = []
 
     def start(output):
-        arguments = [cluster.address, documents, output, tiny, PART_ROWS]
-        process = subprocess.Popen(
-            [sys.executable, "-c", DRIVER, *map(str, arguments)],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        arguments = [cluster.address, documents, output, model, PART_ROWS]
+        said = tmp_path / f"driver-{len(started)}"
+        with open(f"{said}.out", "w") as out, open(f"{said}.err", "w") as err:
+            process = subprocess.Popen(
+                [sys.executable, "-c", DRIVER, *map(str, arguments)], stdout=out, stderr=err
+            )
+        process.said = said
         started.append(process)
         return process
 
     yield start
     for process in started:
-        if process.poll() is None:
-            process.kill()
-            process.communicate()
+        process.kill()
+        process.wait()
 
 
 def finished(process):
-    out, err = process.communicate(timeout=600)
-    assert process.returncode == 0, err[-4000:]
-    return json.loads(out.splitlines()[-1])
+    process.wait(timeout=PATIENCE)
+    with open(f"{process.said}.out") as out, open(f"{process.said}.err") as err:
+        assert process.returncode == 0, err.read()[-4000:]
+        return json.loads(out.read().splitlines()[-1])
 
 
-def wait_for_parts(output, count, process):
-    deadline = time.monotonic() + 300
-    while len(list((output / "_stance" / "parts").glob("*.json"))) < count:
-        assert process.poll() is None, process.communicate()[1][-4000:]
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
-def test_nothing_is_lost_or_scored_twice(cluster, drive, expected, tmp_path):
+def test_nothing_is_lost_or_scored_twice(cluster, drive, documents, expected, tmp_path):
     output = tmp_path / "scored"
     total = -(-DOCUMENTS // PART_ROWS)
+
+    def committed():
+        return len(list((output / "_stance" / "parts").glob("*.json")))
+
     first = drive(output)
-    wait_for_parts(output, 2, first)
-    victim = processes("_Worker")[0]
+
+    def driving():
+        return first.poll() is None
+
+    wait(lambda: committed() >= 2, driving)
+    victim = processes(WORKER)[0]
     kill(victim)
-    # A node comes while the run is on its way.
-    cluster.add_node(num_cpus=1)
-    wait_for_parts(output, total // 3, first)
+    # A node comes while the run is on its way, and gets work.
+    node = cluster.add_node(num_cpus=1, object_store_memory=MEMORY)
+    raylet = node.all_processes["raylet"][0].process.pid
+    wait(lambda: processes(WORKER, below=[raylet]), driving)
+    wait(lambda: committed() >= total // 2, driving)
     first.kill()
-    first.communicate()
+    first.wait()
     assert not (output / "_SUCCESS").exists()
+    before = committed()
     done = finished(drive(output))
-    assert victim not in processes("_Worker")
-    assert done["resumed"] >= (total // 3 - 1) * PART_ROWS
+    assert victim not in processes(WORKER)
+    assert done["resumed"] >= (before - 1) * PART_ROWS
     assert done["scored"] + done["failed"] == DOCUMENTS
-    # To the byte what the program writes, in its order.
+    print(f"{DOCUMENTS} rows in {total} parts, {done['resumed']} rows of them by the first driver")
+    # To the byte what the program writes, in its order, and nothing else.
     assert [(output / name).read_bytes() for name in done["files"]] == [
         part.read_bytes() for part in parts(expected)
     ]
-    failed = [
-        json.loads(line)["id"]
-        for name in done["errors"]
-        for line in (output / name).read_text().splitlines()
+    assert sorted(done["files"]) == [part.name for part in parts(output)]
+    failed = [line for name in done["errors"] for line in lines(output / name)]
+    known = lines(expected.with_name("parts.errors.jsonl"))
+    told = ["id", "code", "message"]
+    assert [[row[name] for name in told] for row in failed] == [
+        [row[name] for name in told] for row in known
     ]
-    ids = Counter(pq.read_table(output, columns=["id"]).column("id").to_pylist() + failed)
-    assert ids == Counter(f"d{number}" for number in range(DOCUMENTS))
+    ids = pq.read_table(output, columns=["id"]).column("id").to_pylist()
+    assert Counter(ids + [row["id"] for row in failed]) == Counter(
+        f"d{number}" for number in range(DOCUMENTS)
+    )
     # Once more does nothing.
     before = {path: path.stat().st_mtime_ns for path in output.rglob("*")}
     again = finished(drive(output))
@@ -107,7 +123,11 @@ def test_nothing_is_lost_or_scored_twice(cluster, drive, expected, tmp_path):
     assert {path: path.stat().st_mtime_ns for path in output.rglob("*")} == before
 
 
-def test_other_settings_and_other_files_are_refused(cluster, tiny, tmp_path):
+def lines(path):
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_other_settings_and_other_files_are_refused(cluster, tiny, tmp_path, monkeypatch):
     import stance.ray
 
     if not ray.is_initialized():
@@ -115,16 +135,20 @@ def test_other_settings_and_other_files_are_refused(cluster, tiny, tmp_path):
     rows = [{"id": f"d{n}", "text": "Spain keeps its word."} for n in range(20)]
     dataset = ray.data.from_items(rows + rows)
     output = tmp_path / "scored"
-    asked = {"model": tiny, "part_rows": 10, "workers": 1}
-    done = stance.ray.score(dataset, output, **asked)
+    # The workers are elsewhere: paths from here must still lead there.
+    monkeypatch.chdir(tmp_path)
+    classifier = stance.Classifier.load(tiny)
+    asked = {"classifier": classifier, "part_rows": 10, "workers": 1}
+    done = stance.ray.score(dataset, "scored", **asked)
     # The same rows twice come out twice.
     assert Counter(pq.read_table(output).column("id").to_pylist()) == Counter(
         row["id"] for row in rows + rows
     )
-    assert len(set(done.files)) == 4
+    assert len(set(done.files)) == 4 and done.scored == 40
+    assert not dataset.context.execution_options.preserve_order
     with pytest.raises(stance.StanceError) as caught:
         stance.ray.score(dataset, output, max_evidence=0, **asked)
-    assert caught.value.code == "journal_mismatch"
+    assert caught.value.code == "journal_mismatch" and "max_evidence" in str(caught.value)
     (output / done.files[0]).unlink()
     with pytest.raises(stance.StanceError) as caught:
         stance.ray.score(dataset, output, **asked)
@@ -132,7 +156,9 @@ def test_other_settings_and_other_files_are_refused(cluster, tiny, tmp_path):
     anew = stance.ray.score(dataset, output, overwrite=True, **asked)
     assert anew.scored == 40 and anew.resumed == 0
     (tmp_path / "taken").mkdir()
-    (tmp_path / "taken" / "letter.txt").write_text("mine")
-    with pytest.raises(stance.StanceError) as caught:
-        stance.ray.score(dataset, tmp_path / "taken", **asked)
-    assert caught.value.code == "output_exists"
+    letter = tmp_path / "taken" / "letter.txt"
+    letter.write_text("mine")
+    for overwrite in (False, True):
+        with pytest.raises(stance.StanceError) as caught:
+            stance.ray.score(dataset, tmp_path / "taken", overwrite=overwrite, **asked)
+        assert caught.value.code == "output_exists" and letter.exists()

@@ -1,14 +1,15 @@
 """A real session of Spark on this machine, one of whose workers dies."""
 
+import os
+import sys
 import threading
-import time
 from collections import Counter
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from .conftest import DOCUMENTS, kill, parts, processes
+from .conftest import DOCUMENTS, kill, parts, processes, wait
 
 pyspark = pytest.importorskip("pyspark")
 
@@ -17,43 +18,49 @@ pyspark = pytest.importorskip("pyspark")
 def spark():
     from pyspark.sql import SparkSession
 
+    # Without it, workers are whatever `python3` is.
+    os.environ["PYSPARK_PYTHON"] = sys.executable
     # Two cores; a task that is lost is tried four times.
     session = (
         SparkSession.builder.master("local[2,4]")
         .config("spark.ui.enabled", "false")
-        .config("spark.sql.files.maxPartitionBytes", "200k")
-        .config("spark.sql.execution.arrow.maxRecordsPerBatch", "512")
+        # A partition for each file, and batches of which a task has several.
+        .config("spark.sql.files.maxPartitionBytes", "4m")
+        .config("spark.sql.execution.arrow.maxRecordsPerBatch", str(DOCUMENTS // 30))
         .getOrCreate()
     )
+    session.sparkContext.setLogLevel("OFF")
     yield session
     session.stop()
 
 
-def test_a_killed_worker_costs_nothing(spark, documents, expected, tiny, tmp_path):
+def test_a_killed_worker_costs_nothing(spark, documents, expected, model, tmp_path):
     import stance.spark
 
     frame = spark.read.parquet(str(documents))
     assert frame.rdd.getNumPartitions() > 2
-    scored = stance.spark.score(frame, model=tiny)
+    scored = stance.spark.score(frame, classifier=stance.Classifier.load(model))
     output = tmp_path / "scored"
     killed = []
 
-    def killer():
-        # The daemon forks workers; one that has begun to write is in mid-run.
-        deadline = time.monotonic() + 300
-        while time.monotonic() < deadline and not killed:
-            daemons = processes("pyspark.daemon")
-            workers = processes("pyspark.daemon", below=daemons)
-            if workers and list(output.rglob("*.parquet")):
-                kill(workers[-1])
-                killed.append(workers[-1])
-            time.sleep(0.01)
+    def one_in_mid_run():
+        # Two tasks run at once: where a third one writes, one is done. A daemon forks the workers.
+        if len(list(output.rglob("*.parquet"))) > 2:
+            return processes("pyspark.daemon", below=processes("pyspark.daemon"))
+        return None
 
-    thread = threading.Thread(target=killer)
+    def killer():
+        victim = wait(one_in_mid_run)[-1]
+        if not (output / "_SUCCESS").exists():
+            kill(victim)
+            killed.append(victim)
+
+    thread = threading.Thread(target=killer, daemon=True)
     thread.start()
+    spark.sparkContext.setJobGroup("killed", "scores with a worker less")
     scored.write.parquet(str(output))
     thread.join()
-    assert killed
+    assert killed and failed_tasks(spark.sparkContext.statusTracker(), "killed") > 0
     rows = pq.read_table(output).to_pylist()
     assert Counter(row["id"] for row in rows) == Counter(f"d{n}" for n in range(DOCUMENTS))
     said = {row["id"]: row for row in rows if row["error"] is None}
@@ -65,6 +72,13 @@ def test_a_killed_worker_costs_nothing(spark, documents, expected, tiny, tmp_pat
         same(said[name], {**row, "error": None})
     failed = [row for row in rows if row["error"] is not None]
     assert failed and {row["error"]["code"] for row in failed} == {"empty_text"}
+
+
+def failed_tasks(tracker, group):
+    """How many tasks of a group of jobs were lost."""
+    jobs = [tracker.getJobInfo(job) for job in tracker.getJobIdsForGroup(group)]
+    stages = [tracker.getStageInfo(stage) for job in jobs for stage in job.stageIds]
+    return sum(stage.numFailedTasks for stage in stages if stage is not None)
 
 
 def same(left, right):
@@ -86,15 +100,20 @@ def same(left, right):
 def test_columns_and_options(spark, tiny):
     import stance.spark
 
+    classifier = stance.Classifier.load(tiny)
     frame = spark.createDataFrame(
         [("a", "Spain keeps its word.", 3)], "name string, body string, n int"
     )
     scored = stance.spark.score(
-        frame, model=tiny, id_column="name", text_column="body", actors=["spain", "Lake"]
+        frame,
+        classifier=classifier,
+        id_column="name",
+        text_column="body",
+        actors=["spain", "Lake"],
     )
     (row,) = scored.collect()
     assert row["id"] == "a" and row["input"]["n"] == 3 and row["error"] is None
     assert {entry["actor"]["id"] for entry in row["stances"]} == {"spain", "Lake"}
     with pytest.raises(stance.StanceError) as caught:
-        stance.spark.score(frame, model=tiny)
+        stance.spark.score(frame, classifier=classifier)
     assert caught.value.code == "invalid_column"
