@@ -4,7 +4,7 @@ use std::error::Error;
 
 use clap::{Parser, Subcommand};
 
-use crate::{align, prepare, tokenizer, train};
+use crate::{align, prepare, project, tokenizer, train};
 
 /// Trains the models that stance serves.
 #[derive(Debug, Parser)]
@@ -29,6 +29,8 @@ pub enum Command {
     Pretrain(train::pretrain::Args),
     /// Train encoder and heads on labelled stance and topic data.
     Finetune(train::finetune::Args),
+    /// Label the translations of English sentences by what a model says of these.
+    Project(project::Args),
     /// Take the mean of models, or add what a longer pretraining taught.
     Merge(train::merge::Args),
     /// Fit heads for your own labels on a frozen encoder.
@@ -50,6 +52,7 @@ impl Cli {
             Command::Align(args) => align::run(&args)?,
             Command::Pretrain(args) => train::pretrain::run(&args)?,
             Command::Finetune(args) => train::finetune::run(&args)?,
+            Command::Project(args) => project::run(&args)?,
             Command::Merge(args) => train::merge::run(&args)?,
             Command::Fit(args) => train::fit::run(&args)?,
             Command::Calibrate(args) => train::calibrate::run(&args)?,

@@ -3,12 +3,13 @@
 //!
 //! `prepare` cleans labelled data; `tokenizer` learns the vocabulary; `align` gives the new
 //! vocabulary its first embeddings and writes the parallel text as token ids; `pretrain`,
-//! `finetune`, `calibrate` and `export` make the model.
+//! `finetune`, `calibrate` and `export` make the model; `project` makes further rows with it.
 
 pub mod align;
 pub mod cli;
 pub mod data;
 pub mod pairs;
 pub mod prepare;
+pub mod project;
 pub mod tokenizer;
 pub mod train;
