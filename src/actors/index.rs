@@ -8,7 +8,7 @@ use super::actor::{ActorKind, Alias, UNKNOWN_LANGUAGE};
 use super::boundary::{Left, Right, Script, script, shapes, verify};
 use super::canon::{Canon, canon_str};
 use super::error::ActorError;
-use super::inflect::{cyrillic_forms, is_latin, without_accents};
+use super::inflect::{cyrillic_forms, is_latin, without_accents, without_nuktas};
 use super::language::{ARABIC_SCRIPT, bit, vote};
 
 /// The actor of patterns that are there to win over names and be thrown away: "New Mexico".
@@ -329,7 +329,7 @@ fn typed_in_arabic(original: &str) -> bool {
     original.contains(['ي', 'ك', 'ة']) && !original.contains(ELSEWHERE)
 }
 
-/// The comparable forms of a name: itself, its case forms, itself without accents.
+/// The comparable forms of a name: itself, its case forms, itself without accents or nuktas.
 fn forms(alias: &Alias, language: &str) -> Vec<String> {
     let canonical = canon_str(&alias.text);
     if canonical.is_empty() {
@@ -343,7 +343,7 @@ fn forms(alias: &Alias, language: &str) -> Vec<String> {
         }
         return forms;
     }
-    let plain = without_accents(&canonical);
+    let plain = without_accents(&canonical).or_else(|| without_nuktas(&canonical));
     std::iter::once(canonical).chain(plain).collect()
 }
 

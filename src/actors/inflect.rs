@@ -195,6 +195,13 @@ pub(super) fn without_accents(name: &str) -> Option<String> {
         .then_some(plain)
 }
 
+/// A comparable Devanagari name without the dots below its letters, which Hindi is often written
+/// without (फ्रांस for फ़्रांस), if it has any.
+pub(super) fn without_nuktas(name: &str) -> Option<String> {
+    const NUKTA: char = '\u{93C}';
+    name.contains(NUKTA).then(|| name.replace(NUKTA, ""))
+}
+
 /// Whether a letter is Latin.
 pub(super) fn is_latin(c: char) -> bool {
     c.is_ascii_alphabetic()
