@@ -8,8 +8,9 @@
 # "1 8 64 512" when absent, $DOCUMENTS how many different ones there are (64). Needs wrk (Debian's package) and jq. What it prints:
 #
 # - offline: documents a second of `stance classify` on the same documents, start-up subtracted;
-# - load: with so many connections, documents a second, their ratio to offline, p50 and
-#   p99 of the whole answer, broken connections, and answers by status;
+# - load: with so many connections, documents a second in the second half of the time (what is in
+#   work at its end is no answer yet, nor was it at its middle), their ratio to offline, p50 and p99
+#   of the whole answer, and answers by status;
 # - overload: 512 connections and 32 places: every answer must be 200 or 429;
 # - fairness: p99 of short requests while $LONG_WORDS words (100,000 when absent) are read, against
 #   p99 alone;
@@ -59,6 +60,19 @@ ask() {
     fail "wrk gave no result"
   read -r _ rate p50 p99 most broken statuses <<<"$line"
 }
+# answered: time and number of the documents answered so far.
+answered() {
+  echo "$(now) $(curl -fsS "$url/metrics" | awk '/^stance_documents_total\{outcome="ok"\}/ { print $2 }')"
+}
+# steadily CONNECTIONS SECONDS: as ask, and the rate is that of the second half.
+steadily() {
+  local half=$(($2 / 2))
+  { sleep "$half"; answered; sleep "$half"; answered; } >"$work/answered" &
+  local counting=$!
+  ask "$@"
+  wait "$counting"
+  rate=$(awk 'NR == 1 { t = $1; n = $2 } NR == 2 { printf "%.2f", ($2 - n) / ($1 - t) }' "$work/answered")
+}
 only() { # STATUS,STATUS: nothing else was answered
   local status
   for status in ${statuses//,/ }; do
@@ -71,9 +85,9 @@ resident() { awk '/^VmRSS/ { print $2 }' "/proc/$server/status"; }
 start_service "$program" --log-level error
 ask 1 3 # warm
 # Twice the time in which every one of so many connections is answered once.
-window() { awk -v n="$1" -v r="$offline" -v s="$seconds" 'BEGIN { w = 2 * n / r; printf "%d", (w > s) ? w : s }'; }
+window() { awk -v n="$1" -v r="$offline" -v s="$seconds" 'BEGIN { w = 2 * n / r; printf "%d", 2 * int(((w > s) ? w : s) / 2 + 0.5) }'; }
 for connections in ${CONNECTIONS:-1 8 64 512}; do
-  ask "$connections" "$(window "$connections")"
+  steadily "$connections" "$(window "$connections")"
   only 200
   capacity=$rate
   printf 'load: %s connections: %s/s = %s of offline; p50 %s ms, p99 %s ms; %s\n' \

@@ -158,14 +158,14 @@ impl Schedule {
                 self.queues.push_back(queue);
             }
         }
+        // Fresh flows in the order in which they came: with the least served first, those that
+        // keep coming would overtake the second window of all others.
         let mut members: Vec<usize> = (0..self.queues.len())
             .filter(|&at| is_long(&self.queues[at]) == long)
             .collect();
         if long {
             // The one that was moved back above begins.
             members.rotate_right(1);
-        } else {
-            members.sort_by_key(|&at| self.queues[at].flow.served());
         }
         let (places, tokens) = self.fill(&members, budget);
         Pick {

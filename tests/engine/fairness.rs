@@ -115,3 +115,36 @@ async fn long_requests_share_and_go_on_while_short_ones_come() {
     let turns = long.windows(2).filter(|pair| pair[0] != pair[1]).count();
     assert!(turns + 2 >= long.len(), "{long:?}");
 }
+
+/// With the least served first, requests that kept coming overtook the later windows of all that
+/// had begun: at 64 connections the slowest answer took three times the mean.
+#[tokio::test]
+async fn what_came_first_is_done_first() {
+    let batch = BatchLimits {
+        batch_tokens: 64,
+        slice_tokens: 64,
+        fresh_tokens: 1 << 20,
+    };
+    let limits = EngineLimits {
+        batch,
+        ..EngineLimits::default()
+    };
+    let (fixture, control) = Fixture::new(limits);
+    let (first, control) = fixture.hold(control).await;
+    let mut tasks = Vec::new();
+    for (number, word) in ["Spain", "France", "Italy"].into_iter().enumerate() {
+        let text = format!("{word} {}", "is a country with a long coast. ".repeat(30));
+        tasks.push(fixture.queue(&[&text]).await);
+        fixture.read(number as u32 + 2).await;
+    }
+    drop(control);
+    assert_eq!(finished(first).await, ["ok"]);
+    for task in tasks {
+        assert_eq!(finished(task).await, ["ok"]);
+    }
+    let batches = fixture.double.batches();
+    let mut order: Vec<&str> = batches.iter().skip(1).map(|words| &*words[0]).collect();
+    assert!(order.len() > 6, "each has several windows: {order:?}");
+    order.dedup();
+    assert_eq!(order, ["Spain", "France", "Italy"]);
+}
