@@ -70,10 +70,16 @@ pub enum ProjectError {
     Data(#[from] DataError),
     /// The model cannot be loaded.
     #[error(transparent)]
-    Model(#[from] PredictError),
+    Model(Box<PredictError>),
     /// The registry's matcher cannot be built.
     #[error(transparent)]
     Actors(#[from] ActorError),
+}
+
+impl From<PredictError> for ProjectError {
+    fn from(error: PredictError) -> Self {
+        Self::Model(Box::new(error))
+    }
 }
 
 /// A pair of sentences that name the same actors.

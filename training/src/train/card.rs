@@ -32,7 +32,7 @@ pub struct Args {
 }
 
 /// Sets that train the shipped weights, with language and licence.
-const LICENCES: [(&str, &str, &str); 22] = [
+const LICENCES: [(&str, &str, &str); 23] = [
     ("newsmtsc", "en", "MIT"),
     ("rusentne", "ru", "MIT"),
     ("exaasc", "ar", "Apache-2.0"),
@@ -61,6 +61,11 @@ const LICENCES: [(&str, &str, &str); 22] = [
         "not stated where the set was found",
     ),
     ("1tv_ru_rubric", "ru", "not stated where the set was found"),
+    (
+        "projected",
+        "17 languages",
+        "that of the parallel text; labels by the model 0.3.0",
+    ),
     (
         "parallel text",
         "en with 17 languages",
