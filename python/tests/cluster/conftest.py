@@ -1,5 +1,6 @@
 """Documents in files, and what the program makes of them: parts of as many rows."""
 
+import contextlib
 import os
 import random
 import signal
@@ -86,6 +87,18 @@ def processes(mark, below=None):
 
 def kill(process):
     os.kill(process, signal.SIGKILL)
+
+
+def stop(process):
+    """Holds a process, if it is still there."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(process, signal.SIGSTOP)
+
+
+def go_on(process):
+    """Ends the hold."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(process, signal.SIGCONT)
 
 
 def wait(until, alive=lambda: True):

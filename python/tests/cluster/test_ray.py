@@ -9,7 +9,17 @@ from collections import Counter
 import pyarrow.parquet as pq
 import pytest
 
-from .conftest import DOCUMENTS, PART_ROWS, PATIENCE, kill, parts, processes, wait
+from .conftest import (
+    DOCUMENTS,
+    PART_ROWS,
+    PATIENCE,
+    go_on,
+    kill,
+    parts,
+    processes,
+    stop,
+    wait,
+)
 
 ray = pytest.importorskip("ray")
 pytest.importorskip("ray.data")
@@ -90,7 +100,20 @@ def test_nothing_is_lost_or_scored_twice(cluster, drive, documents, expected, tm
     # A node comes while the run is on its way, and gets work.
     node = cluster.add_node(num_cpus=1, object_store_memory=MEMORY)
     raylet = node.all_processes["raylet"][0].process.pid
-    wait(lambda: processes(WORKER, below=[raylet]), driving)
+
+    # The others rest until it does, or they would have done everything before it is up.
+    def arrived():
+        there = processes(WORKER, below=[raylet])
+        for process in processes(WORKER):
+            if process not in there:
+                stop(process)
+                resting.add(process)
+        return there
+
+    resting = set()
+    wait(arrived, driving)
+    for process in resting:
+        go_on(process)
     wait(lambda: committed() >= total // 2, driving)
     first.kill()
     first.wait()
