@@ -4,7 +4,7 @@ use std::error::Error;
 
 use clap::{Parser, Subcommand};
 
-use crate::{align, prepare, project, tokenizer, train};
+use crate::{align, prepare, project, tokenizer, train, trim};
 
 /// Trains the models that stance serves.
 #[derive(Debug, Parser)]
@@ -21,7 +21,9 @@ pub struct Cli {
 pub enum Command {
     /// Clean, deduplicate and split the labelled data.
     Prepare(prepare::Args),
-    /// Learn the multilingual Unigram tokenizer.
+    /// Leave in the multilingual base only the pieces that the corpora use.
+    Trim(trim::Args),
+    /// Learn a multilingual Unigram tokenizer for an English base.
     Tokenizer(tokenizer::Args),
     /// Align new pieces with the teacher's, start their embeddings, write the pair store.
     Align(align::Args),
@@ -48,6 +50,7 @@ impl Cli {
     pub fn run(self) -> Result<(), Box<dyn Error + Send + Sync>> {
         match self.command {
             Command::Prepare(args) => prepare::run(&args)?,
+            Command::Trim(args) => trim::run(&args)?,
             Command::Tokenizer(args) => tokenizer::run(&args)?,
             Command::Align(args) => align::run(&args)?,
             Command::Pretrain(args) => train::pretrain::run(&args)?,

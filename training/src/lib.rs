@@ -1,7 +1,8 @@
 //! Trains the models that stance serves: one stage per module, each reading files and
 //! writing files, so that every step can be repeated and looked at.
 //!
-//! `prepare` cleans labelled data; `tokenizer` learns the vocabulary; `align` gives the new
+//! `prepare` cleans labelled data; `trim` makes the multilingual base smaller; `tokenizer` learns a
+//! vocabulary of its own for an English base; `align` gives the new
 //! vocabulary its first embeddings and writes the parallel text as token ids; `pretrain`,
 //! `finetune`, `calibrate` and `export` make the model; `project` makes further rows with it.
 
@@ -13,3 +14,4 @@ pub mod prepare;
 pub mod project;
 pub mod tokenizer;
 pub mod train;
+pub mod trim;

@@ -84,6 +84,10 @@ pub struct Args {
     /// bytes.
     #[arg(long, default_value_t = 20)]
     pub english_megabytes: usize,
+    /// Write the pair store alone, for a base that keeps its own pieces: `--tokenizer` is then the
+    /// base's.
+    #[arg(long)]
+    pub pairs_only: bool,
     /// Only these languages, separated by commas (for trying things out).
     #[arg(long, value_delimiter = ',')]
     pub languages: Option<Vec<String>>,

@@ -69,7 +69,8 @@ struct Report {
     tokenizer_sha256: String,
     base_sha256: String,
     languages: BTreeMap<String, LanguageReport>,
-    embeddings: Summary,
+    /// Absent where the base keeps its own.
+    embeddings: Option<Summary>,
 }
 
 /// Runs the stage: `pairs/<lang>.bin`, `init/` and `report.json` under `--out`.
@@ -126,33 +127,43 @@ pub fn run(args: &Args) -> Result<(), AlignError> {
         counts.merge(counted);
         languages.insert(lang, report);
     }
-    counts.merge(english(args, &tokenizers, &test)?);
+    let embeddings = if args.pairs_only {
+        None
+    } else {
+        counts.merge(english(args, &tokenizers, &test)?);
+        let summary = embed(args, &tokenizers, &counts)?;
+        println!(
+            "{:>5.0} s  embeddings: {summary:?}",
+            started.elapsed().as_secs_f32()
+        );
+        Some(summary)
+    };
+    let report = Report {
+        tokenizer_sha256: lines::sha256(&args.tokenizer)?,
+        base_sha256: lines::sha256(&args.base.join("model.safetensors"))?,
+        languages,
+        embeddings,
+    };
+    lines::write_json(&args.out.join("report.json"), &report)?;
+    Ok(())
+}
 
+/// Starts the new pieces' embeddings and writes `init/`.
+fn embed(args: &Args, tokenizers: &Tokenizers, counts: &Counts) -> Result<Summary, AlignError> {
     let rows = base::load_embeddings(&args.base)?;
     let teacher = Teacher::new(&tokenizers.teacher, &rows);
     let vocabulary: Vec<String> = (0..tokenizers.student.get_vocab_size(true) as u32)
         .map(|id| tokenizers.student.id_to_token(id).unwrap_or_default())
         .collect();
-    show(&vocabulary, &teacher, &counts);
-    let (embeddings, summary) = embed::initialise(&vocabulary, &teacher, &counts);
-    println!(
-        "{:>5.0} s  embeddings: {summary:?}",
-        started.elapsed().as_secs_f32()
-    );
+    show(&vocabulary, &teacher, counts);
+    let (embeddings, summary) = embed::initialise(&vocabulary, &teacher, counts);
     base::save(
         &args.base,
         &args.tokenizer,
         &embeddings,
         &args.out.join("init"),
     )?;
-    let report = Report {
-        tokenizer_sha256: lines::sha256(&args.tokenizer)?,
-        base_sha256: lines::sha256(&args.base.join("model.safetensors"))?,
-        languages,
-        embeddings: summary,
-    };
-    lines::write_json(&args.out.join("report.json"), &report)?;
-    Ok(())
+    Ok(summary)
 }
 
 fn align(

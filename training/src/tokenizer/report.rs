@@ -10,7 +10,6 @@ use serde::Serialize;
 use tokenizers::Tokenizer;
 
 use super::TokenizerError;
-use super::pipeline::SPECIAL_TOKENS;
 use crate::data::corpus;
 use crate::data::{DataError, lines};
 
@@ -19,6 +18,9 @@ const OTHERS: [(&str, &str); 2] = [
     ("xlm-r", "tokenizers/tok-xlmr.tokenizer.json.zst"),
     ("mbert", "tokenizers/tok-mbert-cased.tokenizer.json.zst"),
 ];
+
+/// Names of the token for characters outside the vocabulary.
+const UNKNOWN: [&str; 2] = ["[UNK]", "<unk>"];
 
 /// How many unknown texts are reported per language.
 const UNKNOWN_SHOWN: usize = 8;
@@ -69,10 +71,7 @@ pub fn measure(data: &Path, path: &Path) -> Result<Report, TokenizerError> {
     let bytes: usize = texts.values().flatten().map(String::len).sum();
     let started = Instant::now();
     let mut fertility = BTreeMap::new();
-    fertility.insert(
-        "stance".to_owned(),
-        count(&tokenizer, SPECIAL_TOKENS[1], &texts)?,
-    );
+    fertility.insert("stance".to_owned(), count(&tokenizer, &texts)?);
     let seconds = started.elapsed().as_secs_f64();
     for (name, file) in OTHERS {
         let path = data.join(file);
@@ -80,8 +79,7 @@ pub fn measure(data: &Path, path: &Path) -> Result<Report, TokenizerError> {
         let other: Tokenizer = text.parse().map_err(|error: tokenizers::Error| {
             DataError::file(&path, format!("no tokenizer: {error}"))
         })?;
-        let unknown = if name == "mbert" { "[UNK]" } else { "<unk>" };
-        fertility.insert(name.to_owned(), count(&other, unknown, &texts)?);
+        fertility.insert(name.to_owned(), count(&other, &texts)?);
     }
     Ok(Report {
         vocab: tokenizer.get_vocab_size(true),
@@ -92,10 +90,9 @@ pub fn measure(data: &Path, path: &Path) -> Result<Report, TokenizerError> {
 
 fn count(
     tokenizer: &Tokenizer,
-    unknown: &str,
     texts: &BTreeMap<String, Vec<String>>,
 ) -> Result<BTreeMap<String, Fertility>, TokenizerError> {
-    let unknown = tokenizer.token_to_id(unknown);
+    let unknown = UNKNOWN.iter().find_map(|name| tokenizer.token_to_id(name));
     let mut counts = BTreeMap::new();
     for (lang, texts) in texts {
         let mut sum = Fertility::default();

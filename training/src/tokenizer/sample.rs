@@ -9,6 +9,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
 use crate::data::DataError;
 use crate::data::corpus::{self, RetrievalTest};
 use crate::data::lines::Lines;
@@ -176,6 +179,27 @@ impl fmt::Display for Plan {
         }
         Ok(())
     }
+}
+
+/// The texts, with their languages, that `plan` draws from the source with the given `number`; the
+/// same seed draws the same texts.
+pub fn draw(
+    source: &Source,
+    number: usize,
+    plan: &Plan,
+    test: &RetrievalTest,
+    seed: u64,
+) -> Result<Vec<(String, String)>, DataError> {
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    random.set_stream(number as u64);
+    let mut texts = Vec::new();
+    source.for_each(test, |lang, text| {
+        if random.random::<f64>() < plan.chance(source, lang) {
+            texts.push((lang.to_owned(), text.to_owned()));
+        }
+        Ok(())
+    })?;
+    Ok(texts)
 }
 
 /// Shares `total` bytes out among the languages of `sources`.

@@ -6,14 +6,12 @@
 
 use std::collections::BTreeMap;
 
-use rand::{Rng, SeedableRng};
-use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::TokenizerError;
 use super::pipeline::{Pipeline, WORD_START};
-use super::sample::{Plan, Source};
+use super::sample::{self, Plan, Source};
 use crate::data::corpus::RetrievalTest;
 
 /// Occurrences in the sample without which a letter of the alphabets in use gets no piece.
@@ -68,16 +66,8 @@ pub fn count(
     let mut all = FxHashMap::default();
     let mut english = FxHashMap::default();
     for (number, source) in sources.iter().enumerate() {
-        let mut random = ChaCha8Rng::seed_from_u64(seed);
-        random.set_stream(number as u64);
-        let mut batches: [Vec<String>; 2] = [Vec::new(), Vec::new()];
-        source.for_each(test, |lang, text| {
-            if random.random::<f64>() < plan.chance(source, lang) {
-                batches[usize::from(lang == "en")].push(text.to_owned());
-            }
-            Ok(())
-        })?;
-        let [other, en] = batches;
+        let texts = sample::draw(source, number, plan, test, seed)?;
+        let (en, other): (Vec<_>, Vec<_>) = texts.into_iter().partition(|(lang, _)| lang == "en");
         add(&mut all, &count_texts(&other, pipeline)?);
         let counted = count_texts(&en, pipeline)?;
         add(&mut all, &counted);
@@ -86,12 +76,15 @@ pub fn count(
     Ok(filter(&all, english))
 }
 
-fn count_texts(texts: &[String], pipeline: &Pipeline) -> Result<WordCounts, TokenizerError> {
+fn count_texts(
+    texts: &[(String, String)],
+    pipeline: &Pipeline,
+) -> Result<WordCounts, TokenizerError> {
     texts
         .par_chunks(BATCH)
         .map(|chunk| {
             let mut counts = FxHashMap::default();
-            for text in chunk {
+            for (_, text) in chunk {
                 for word in pipeline.words(text)? {
                     *counts.entry(word).or_insert(0_u32) += 1;
                 }

@@ -10,10 +10,11 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use candle_core::{D, Device, Result, Tensor};
+use candle_core::{D, Device, Error, Result, Tensor};
 use rand::Rng;
 use stance::encoder::bert::Bert;
 use stance::encoder::cpu::Precision;
+use stance::encoder::tokenizer::TextTokenizer;
 use stance::encoder::{Encoder, TokenStates, offsets_of};
 use stance::heads::mean_pool;
 
@@ -50,22 +51,33 @@ pub struct Settings {
     pub languages: BTreeMap<String, f64>,
 }
 
-/// Special tokens of the teacher and the student.
+/// The tokens that open and close a sequence.
 #[derive(Debug, Clone, Copy)]
 struct Specials {
     cls: u32,
     sep: u32,
 }
 
-const TEACHER: Specials = Specials { cls: 101, sep: 102 };
-const STUDENT: Specials = Specials { cls: 2, sep: 3 };
+impl Specials {
+    /// Those of the `tokenizer.json` in a model's folder.
+    fn load(folder: &Path) -> Result<Self> {
+        let tokenizer = TextTokenizer::load(folder.join("tokenizer.json")).map_err(Error::wrap)?;
+        match (tokenizer.cls_id(), tokenizer.sep_id()) {
+            (Some(cls), Some(sep)) if tokenizer.special_len() == 2 => Ok(Self { cls, sep }),
+            _ => candle_core::bail!(
+                "{}: its tokenizer does not put one token before and one after a text",
+                folder.display()
+            ),
+        }
+    }
 
-fn wrap(ids: &[u16], specials: Specials) -> Vec<u32> {
-    let mut out = Vec::with_capacity(ids.len() + 2);
-    out.push(specials.cls);
-    out.extend(ids.iter().map(|&i| u32::from(i)));
-    out.push(specials.sep);
-    out
+    fn wrap(self, ids: &[u16]) -> Vec<u32> {
+        let mut out = Vec::with_capacity(ids.len() + 2);
+        out.push(self.cls);
+        out.extend(ids.iter().map(|&i| u32::from(i)));
+        out.push(self.sep);
+        out
+    }
 }
 
 /// One batch: what each model reads and which states belong together.
@@ -80,8 +92,8 @@ pub struct Batch {
 }
 
 impl Batch {
-    fn new(pairs: &[Pair], with_english: &[bool]) -> Self {
-        let teacher: Vec<Vec<u32>> = pairs.iter().map(|p| wrap(&p.teacher, TEACHER)).collect();
+    fn new(pairs: &[Pair], with_english: &[bool], teacher: Specials, student: Specials) -> Self {
+        let teacher: Vec<Vec<u32>> = pairs.iter().map(|p| teacher.wrap(&p.teacher)).collect();
         let teacher_offsets = offsets_of(teacher.iter().map(Vec::len));
         let mut batch = Self {
             teacher,
@@ -104,7 +116,7 @@ impl Batch {
                     batch.student_rows.push((start + 1 + usize::from(s)) as u32);
                 }
                 batch.meaning.push(i as u32);
-                batch.student.push(wrap(ids, STUDENT));
+                batch.student.push(student.wrap(ids));
                 start += ids.len() + 2;
             }
         }
@@ -122,9 +134,7 @@ fn refs(sequences: &[Vec<u32>]) -> Vec<&[u32]> {
 }
 
 fn encode(encoder: &dyn Encoder, sequences: &[Vec<u32>]) -> Result<TokenStates> {
-    encoder
-        .encode(&refs(sequences))
-        .map_err(candle_core::Error::wrap)
+    encoder.encode(&refs(sequences)).map_err(Error::wrap)
 }
 
 fn normalise(x: &Tensor) -> Result<Tensor> {
@@ -182,6 +192,8 @@ fn losses(
 pub struct Distiller {
     store: PairStore,
     teacher: Bert,
+    /// Special tokens of the teacher and the student.
+    specials: (Specials, Specials),
     settings: Settings,
     seed: u64,
     languages: Vec<String>,
@@ -189,18 +201,20 @@ pub struct Distiller {
 }
 
 impl Distiller {
-    /// Opens `ALIGN/pairs` and the teacher's folder.
+    /// Opens `ALIGN/pairs`, the teacher's folder, and the tokenizer in the student's.
     ///
     /// # Errors
     /// When a file is missing or does not fit.
     pub fn open(
         align: &Path,
         teacher: &Path,
+        student: &Path,
         settings: &Settings,
         seed: u64,
         device: &Device,
     ) -> Result<Self> {
-        let store = PairStore::open(&align.join("pairs")).map_err(candle_core::Error::wrap)?;
+        let specials = (Specials::load(teacher)?, Specials::load(student)?);
+        let store = PairStore::open(&align.join("pairs")).map_err(Error::wrap)?;
         let weights = Params::load(&teacher.join("model.safetensors"), device)?;
         let config = load_config(teacher)?;
         let teacher = Bert::frozen(
@@ -215,6 +229,7 @@ impl Distiller {
             draw: Draw::new("distill.languages", languages.iter().map(weight))?,
             store,
             teacher,
+            specials,
             settings: settings.clone(),
             seed,
             languages,
@@ -236,9 +251,9 @@ impl Distiller {
     }
 
     fn pair(&self, language: &str, index: usize) -> Result<Pair> {
-        self.store.get(language, index).ok_or_else(|| {
-            candle_core::Error::Msg(format!("pair {index} of {language} cannot be read"))
-        })
+        self.store
+            .get(language, index)
+            .ok_or_else(|| Error::Msg(format!("pair {index} of {language} cannot be read")))
     }
 
     /// The batch of a step: it depends on the seed and the step alone.
@@ -260,7 +275,12 @@ impl Distiller {
             pairs.push(pair);
             english.push(both);
         }
-        Ok(Batch::new(&pairs, &english))
+        Ok(self.batch(&pairs, &english))
+    }
+
+    fn batch(&self, pairs: &[Pair], with_english: &[bool]) -> Batch {
+        let (teacher, student) = self.specials;
+        Batch::new(pairs, with_english, teacher, student)
     }
 
     /// The loss of `student` on a batch.
@@ -294,7 +314,7 @@ impl Distiller {
                     .iter()
                     .map(|&i| self.pair(language, i))
                     .collect::<Result<_>>()?;
-                let batch = Batch::new(&pairs, &vec![false; pairs.len()]);
+                let batch = self.batch(&pairs, &vec![false; pairs.len()]);
                 let student = encode(student, &batch.student)?;
                 let teacher = encode(&self.teacher, &batch.teacher)?;
                 let loss = losses(&student, &teacher, &batch, &self.settings)?;

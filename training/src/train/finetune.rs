@@ -21,8 +21,10 @@ use stance::predict::TopicNames;
 use super::augment::{Augmentation, Names, augment};
 use super::distill::{self, Distiller};
 use super::item::Item;
+use super::join;
 use super::labelled::{Labelled, load_labelled};
 use super::measure::measure;
+use super::mlm;
 use super::model_folder::write_model;
 use super::optim::{AdamW, AdamWConfig};
 use super::params::Params;
@@ -72,6 +74,10 @@ pub struct Recipe {
     pub dropout: f64,
     /// Rarer classes count more by this power of their inverse frequency.
     pub class_balance: f32,
+    /// Sets in whose rows a class that never occurs is wrong: their loss is over all classes, that of
+    /// other sets over the classes that occur.
+    #[serde(default)]
+    pub closed: Vec<String>,
     /// Sets are drawn in proportion to this power of their rows.
     pub set_power: f64,
     /// Factors on that, by set.
@@ -97,6 +103,9 @@ pub struct Recipe {
     pub distill: distill::Settings,
     /// Masking and swapping.
     pub augmentation: Augmentation,
+    /// Rows of one set in one window; none when absent.
+    #[serde(default)]
+    pub join: Option<join::Settings>,
     /// Code switching, by the pairs of the distillation; none when absent.
     pub switch: Option<switch::Settings>,
     /// The optimiser.
@@ -223,6 +232,9 @@ impl Stage for Run<'_> {
             item
         };
         let mut items = self.stance.draw(recipe.stance_tokens, &mut rng, stance);
+        if let Some(settings) = &recipe.join {
+            items = join::join(items, settings, &mut rng);
+        }
         items.extend(self.topic.draw(recipe.topic_tokens, &mut rng, |item, rng| {
             change(&one_window(item, rng), rng)
         }));
@@ -290,10 +302,8 @@ pub fn run(args: &Args) -> Result<()> {
     labelled.thin_validation(recipe.validation_rows, recipe.validation_topic_rows);
     let fingerprint = super::fingerprint(&[&text, &labelled.hash]);
     let (distiller, switch) = translators(args, &recipe)?;
-    let Some(mask) = tokenizer.inner().token_to_id("[MASK]") else {
-        candle_core::bail!("the tokenizer has no [MASK]")
-    };
-    let labels = labelled.labels(recipe.class_balance);
+    let mask = mlm::mask_token(&tokenizer)?;
+    let labels = labelled.labels(recipe.class_balance, &recipe.closed);
     let stance_items = std::mem::take(&mut labelled.stance_train);
     let names = Names::collect(&stance_items);
     let run = Run {
@@ -333,6 +343,7 @@ fn translators(args: &Args, recipe: &Recipe) -> Result<(Option<Distiller>, Optio
         (Some(align), Some(teacher)) if recipe.parallel_tokens > 0 => Some(Distiller::open(
             align,
             teacher,
+            &args.encoder,
             &recipe.distill,
             recipe.seed,
             &Device::Cpu,

@@ -106,7 +106,7 @@ pub fn run(args: &Args) -> Result<()> {
     let fitted = Fit {
         recipe: &recipe,
         heads: &heads,
-        labels: labelled.labels(recipe.class_balance),
+        labels: labelled.labels(recipe.class_balance, &[]),
         labelled: &labelled,
         states,
     }

@@ -236,17 +236,16 @@ impl Labelled {
         &self.sets[set]
     }
 
-    /// Class weights of every set, from the rows for training.
-    pub fn labels(&self, balance: f32) -> Vec<SetLabels> {
+    /// Class weights of every set, from the rows for training; the sets named in `closed` are.
+    pub fn labels(&self, balance: f32, closed: &[String]) -> Vec<SetLabels> {
         let mut counts = vec![[0usize; CLASSES]; self.sets.len()];
         for item in &self.stance_train {
             for target in &item.targets {
                 counts[item.set][target.label] += 1;
             }
         }
-        counts
-            .into_iter()
-            .map(|c| SetLabels::new(c, balance))
+        let sets = counts.into_iter().zip(&self.sets);
+        sets.map(|(c, set)| SetLabels::new(c, balance, closed.contains(set)))
             .collect()
     }
 

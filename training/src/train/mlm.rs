@@ -49,6 +49,16 @@ pub struct Settings {
     pub languages: BTreeMap<String, f64>,
 }
 
+/// Id of the token that stands for a hidden one: `[MASK]`, or `<mask>` in vocabularies like XLM-R's.
+///
+/// # Errors
+/// When the tokenizer has neither.
+pub fn mask_token(tokenizer: &TextTokenizer) -> Result<u32> {
+    let mut names = ["[MASK]", "<mask>"].iter();
+    let found = names.find_map(|name| tokenizer.inner().token_to_id(name));
+    found.ok_or_else(|| Error::Msg("the tokenizer has neither [MASK] nor <mask>".to_owned()))
+}
+
 /// One batch: sequences with hidden tokens, and what was hidden.
 pub struct Batch {
     sequences: Vec<Vec<u32>>,
@@ -91,9 +101,7 @@ impl MaskedText {
         settings: &Settings,
         seed: u64,
     ) -> Result<Self> {
-        let Some(mask) = tokenizer.inner().token_to_id("[MASK]") else {
-            candle_core::bail!("the tokenizer has no [MASK]")
-        };
+        let mask = mask_token(&tokenizer)?;
         let test = RetrievalTest::load(data).map_err(Error::wrap)?;
         let (mut languages, mut chances) = (Vec::new(), Vec::new());
         for file in corpus::mono_files(data).map_err(Error::wrap)? {

@@ -11,6 +11,7 @@ pub mod export;
 pub mod finetune;
 pub mod fit;
 pub mod item;
+pub mod join;
 pub mod journal;
 pub mod labelled;
 pub mod measure;

@@ -186,6 +186,7 @@ pub fn run(args: &Args) -> Result<()> {
     let distiller = Distiller::open(
         &args.align,
         &args.teacher,
+        &args.align.join("init"),
         &recipe.distill,
         recipe.seed,
         &device,

@@ -147,11 +147,13 @@ impl Student {
 pub struct SetLabels {
     /// Weight of each class in the loss; 0 for one that the set never uses.
     pub weights: [f32; CLASSES],
+    /// Whether a class that the set never uses is wrong for its rows, rather than not asked.
+    pub closed: bool,
 }
 
 impl SetLabels {
     /// Weights `(n / (k · n_c))^balance` of the `k` classes that occur, `counts` rows each.
-    pub fn new(counts: [usize; CLASSES], balance: f32) -> Self {
+    pub fn new(counts: [usize; CLASSES], balance: f32, closed: bool) -> Self {
         let total: usize = counts.iter().sum();
         let used = counts.iter().filter(|&&c| c > 0).count();
         let weight = |c: usize| match c {
@@ -160,11 +162,12 @@ impl SetLabels {
         };
         Self {
             weights: counts.map(weight),
+            closed,
         }
     }
 }
 
-/// Mean cross-entropy of the targets over the classes that their set uses.
+/// Mean cross-entropy of the targets, over the classes that their set uses where it is not closed.
 ///
 /// # Errors
 /// When the device fails.
@@ -174,7 +177,8 @@ pub fn stance_loss(logits: &Tensor, items: &[Item], sets: &[SetLabels]) -> Resul
     for item in items {
         let labels = &sets[item.set];
         for target in &item.targets {
-            mask.extend(labels.weights.map(|w| if w > 0.0 { 0.0 } else { ABSENT }));
+            let asked = |w| w > 0.0 || labels.closed;
+            mask.extend(labels.weights.map(|w| if asked(w) { 0.0 } else { ABSENT }));
             let mut pick = [0.0f32; CLASSES];
             let weight = labels.weights[target.label] * target.weight;
             pick[target.label] = weight;
