@@ -4,7 +4,7 @@
 #
 # Usage: training/leave_out.sh ENCODER PREP ALIGN BASE DATA OUT [LANGUAGE…]
 #
-#   ENCODER  a folder of pretrain's model: one that has seen no stance rows
+#   ENCODER  a folder of trim or pretrain: a model that has seen no stance rows
 #   PREP, ALIGN, BASE, DATA, OUT  as in docs/training.md
 #
 # STANCE_TRAINING and STANCE_EVAL name the programs, where they are not to be built here. A run that
@@ -50,7 +50,7 @@ run() {
         --teacher "$base" --recipe "$out/$1/recipe.toml" --out "$out/$1"
     # Not calibrated: the class that is most probable stays the same.
     "${training[@]}" export --model "$out/$1/model" --out "$out/$1/export" \
-        --name "leave-out-$1" --version 0.0.0
+        --weights int8 --name "leave-out-$1" --version 0.0.0
 }
 
 # measure NAME TASK…: results of a model on tasks

@@ -4,7 +4,8 @@
 //! `prepare` cleans labelled data; `trim` makes the multilingual base smaller; `tokenizer` learns a
 //! vocabulary of its own for an English base; `align` gives the new
 //! vocabulary its first embeddings and writes the parallel text as token ids; `pretrain`,
-//! `finetune`, `calibrate` and `export` make the model; `project` makes further rows with it.
+//! `finetune`, `calibrate` and `export` make the model; `project` and `templates`
+//! make further rows.
 
 pub mod align;
 pub mod cli;
@@ -12,6 +13,7 @@ pub mod data;
 pub mod pairs;
 pub mod prepare;
 pub mod project;
+pub mod templates;
 pub mod tokenizer;
 pub mod train;
 pub mod trim;

@@ -12,7 +12,7 @@ use stance::encoder::tokenizer::TextTokenizer;
 use stance::heads::calibration::{Calibration, fit_sigmoid_temperature, fit_temperature};
 
 use super::labelled::load_labelled;
-use super::measure::{Measured, argmax, measure};
+use super::measure::{Measured, among, argmax, measure, used};
 use super::model_folder::read_model;
 use super::student::Student;
 
@@ -37,6 +37,9 @@ pub struct Args {
     /// Documents of more windows than this are left out.
     #[arg(long, default_value_t = 8)]
     pub max_windows: usize,
+    /// Writes the validation rows' logits and labels by set, as JSON, for a closer look.
+    #[arg(long)]
+    pub logits: Option<PathBuf>,
 }
 
 /// Runs the stage.
@@ -54,6 +57,10 @@ pub fn run(args: &Args) -> Result<()> {
         |items| student.forward(items, &|x| Ok(x.clone())),
         &labelled,
     )?;
+    if let Some(path) = &args.logits {
+        let text = serde_json::to_string(&measured.stance).map_err(candle_core::Error::wrap)?;
+        std::fs::write(path, text)?;
+    }
     heads.calibration = calibrate(&measured, args.accuracy);
     let text = serde_json::to_string_pretty(&heads).map_err(candle_core::Error::wrap)?;
     std::fs::write(args.model.join("stance.json"), text)?;
@@ -70,9 +77,13 @@ pub fn run(args: &Args) -> Result<()> {
 /// Temperatures and thresholds of what was measured; `accuracy` is the share of right answers
 /// among those given that the stance threshold must reach.
 pub fn calibrate(measured: &Measured, accuracy: f64) -> Calibration {
-    let rows: Vec<_> = measured.stance.values().flatten().copied().collect();
-    let logits: Vec<_> = rows.iter().map(|(l, _)| *l).collect();
-    let labels: Vec<_> = rows.iter().map(|(_, y)| *y).collect();
+    // A class that a set never uses was not asked of its annotators: it takes no part in the fit.
+    let (mut logits, mut labels) = (Vec::new(), Vec::new());
+    for rows in measured.stance.values() {
+        let used = used(rows);
+        logits.extend(rows.iter().map(|row| among(row.logits, used)));
+        labels.extend(rows.iter().map(|row| row.label));
+    }
     let pairs: Vec<(f32, bool)> = measured
         .topic
         .values()
@@ -89,12 +100,12 @@ pub fn calibrate(measured: &Measured, accuracy: f64) -> Calibration {
         topic_temperature: fit_sigmoid_temperature(&pairs),
         ..Calibration::default()
     };
+    let rows = measured.stance.values().flatten();
     let sure: Vec<(f32, bool)> = rows
-        .iter()
-        .map(|(logits, label)| {
-            let p = out.stance(*logits);
+        .map(|row| {
+            let p = out.stance(row.logits);
             let best = argmax(&p);
-            (p[best], best == *label)
+            (p[best], best == row.label)
         })
         .collect();
     out.stance_threshold = smallest_threshold(sure, accuracy);

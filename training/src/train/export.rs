@@ -31,7 +31,7 @@ pub struct Args {
     #[arg(long, default_value = "f16")]
     pub weights: Weights,
     /// Name in the manifest.
-    #[arg(long, default_value = "stance-minilm-multilingual")]
+    #[arg(long, default_value = "stance-e5-multilingual")]
     pub name: String,
     /// Version in the manifest.
     #[arg(long)]

@@ -12,11 +12,22 @@ use super::student::Outputs;
 /// Tokens that go through the encoder together.
 const BATCH_TOKENS: usize = 4096;
 
+/// What was said of one labelled target.
+#[derive(Debug, Clone, Copy, serde::Serialize)]
+pub struct StanceAnswer {
+    /// Logits, in the order of [`stance::prediction::Stance::ALL`].
+    pub logits: [f32; CLASSES],
+    /// Index of the label.
+    pub label: usize,
+    /// The text never names the target.
+    pub paired: bool,
+}
+
 /// Logits and labels of validation rows, by set.
 #[derive(Debug, Default)]
 pub struct Measured {
-    /// Stance logits and label indices.
-    pub stance: BTreeMap<String, Vec<([f32; CLASSES], usize)>>,
+    /// Stance logits and labels.
+    pub stance: BTreeMap<String, Vec<StanceAnswer>>,
     /// Topic logits and the label's index.
     pub topic: BTreeMap<String, Vec<(Vec<f32>, usize)>>,
 }
@@ -38,13 +49,14 @@ pub fn measure(
         let logits: Vec<Vec<f32>> = logits.to_vec2()?;
         let targets = batch
             .iter()
-            .flat_map(|item| item.targets.iter().map(|t| (item.set, t.label)));
-        for (row, (set, label)) in logits.iter().zip(targets) {
+            .flat_map(|item| item.targets.iter().map(|t| (item.set, t)));
+        for (row, (set, target)) in logits.iter().zip(targets) {
             let name = labelled.set_name(set).to_owned();
-            out.stance
-                .entry(name)
-                .or_default()
-                .push(([row[0], row[1], row[2]], label));
+            out.stance.entry(name).or_default().push(StanceAnswer {
+                logits: [row[0], row[1], row[2]],
+                label: target.label,
+                paired: target.queries.iter().all(|query| query.paired),
+            });
         }
     }
     for batch in batches(&labelled.topic_validation) {
@@ -142,25 +154,35 @@ pub fn argmax(values: &[f32]) -> usize {
     best
 }
 
+/// Which classes occur among the labels.
+pub fn used(rows: &[StanceAnswer]) -> [bool; CLASSES] {
+    let mut used = [false; CLASSES];
+    for row in rows {
+        used[row.label] = true;
+    }
+    used
+}
+
+/// `logits` with those of classes that are not `used` at minus infinity.
+pub fn among(mut logits: [f32; CLASSES], used: [bool; CLASSES]) -> [f32; CLASSES] {
+    for (logit, used) in logits.iter_mut().zip(used) {
+        if !used {
+            *logit = f32::NEG_INFINITY;
+        }
+    }
+    logits
+}
+
 /// Mean F1 of the classes that occur among the labels; the answer is picked among those, as a
 /// set without a class gives the model no way to be right about it.
-fn macro_f1(rows: &[([f32; CLASSES], usize)]) -> f64 {
-    let mut occurs = [false; CLASSES];
-    for (_, label) in rows {
-        occurs[*label] = true;
-    }
+fn macro_f1(rows: &[StanceAnswer]) -> f64 {
+    let occurs = used(rows);
     let (mut hits, mut said, mut labels) = ([0.0; CLASSES], [0.0; CLASSES], [0.0; CLASSES]);
-    for (logits, label) in rows {
-        let mut allowed = *logits;
-        for (logit, occurs) in allowed.iter_mut().zip(occurs) {
-            if !occurs {
-                *logit = f32::NEG_INFINITY;
-            }
-        }
-        let answer = argmax(&allowed);
+    for row in rows {
+        let answer = argmax(&among(row.logits, occurs));
         said[answer] += 1.0;
-        labels[*label] += 1.0;
-        if answer == *label {
+        labels[row.label] += 1.0;
+        if answer == row.label {
             hits[answer] += 1.0;
         }
     }
@@ -174,14 +196,19 @@ fn macro_f1(rows: &[([f32; CLASSES], usize)]) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::macro_f1;
+    use super::{StanceAnswer, macro_f1};
 
     #[test]
     fn f1_counts_only_classes_that_occur() {
+        let row = |logits, label| StanceAnswer {
+            logits,
+            label,
+            paired: false,
+        };
         let rows = [
-            ([2.0, 1.0, 9.0], 0),
-            ([0.0, 1.0, 9.0], 1),
-            ([3.0, 1.0, 9.0], 1),
+            row([2.0, 1.0, 9.0], 0),
+            row([0.0, 1.0, 9.0], 1),
+            row([3.0, 1.0, 9.0], 1),
         ];
         // favor: one hit, two said, one label; against: one hit, one said, two labels.
         let expected = f64::midpoint(2.0 / 3.0, 2.0 / 3.0);
