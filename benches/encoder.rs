@@ -1,15 +1,18 @@
-//! Speed of the encoder: stock candle against the kernels in f32 and in 8-bit integers, on the
+//! Speed of the encoder: stock candle against the kernels in f32, bf16 and 8-bit integers, on the
 //! same random weights, interleaved in one run.
 //!
 //! ```text
 //! RAYON_NUM_THREADS=1 cargo bench --bench encoder
 //! ```
 //!
-//! Times are medians. The last columns say what share of the machine's measured peak the whole
-//! encoder reaches: multiply-adds of f32, and dot products of bytes, kept in registers.
+//! Times are medians, by the wall or, with `STANCE_BENCH_CLOCK=cpu`, of the processor, shared by the
+//! threads, for cores that other programs use too. The last columns say what share of the machine's measured peak the whole
+//! encoder reaches: multiply-adds of f32, and dot products of bf16 and of bytes, kept in registers.
 
 #![allow(unsafe_code)] // the loops that measure the peak use the instruction sets directly
 #![allow(clippy::inline_always)]
+
+mod clock;
 
 use std::collections::HashMap;
 use std::error::Error;
@@ -29,6 +32,9 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// The network of the default model, and of the larger `MiniLM`.
 const LAYERS: [usize; 2] = [6, 12];
+
+/// What is measured beside stock candle.
+const PRECISIONS: [Precision; 3] = [Precision::F32, Precision::Bf16, Precision::Int8];
 
 /// A mix of lengths as documents bring them.
 const MIX: [usize; 16] = [
@@ -76,7 +82,7 @@ fn operations(config: &EncoderConfig, lengths: &[usize]) -> f64 {
 
 /// As many independent multiply-adds as the processor can have under way.
 struct Peak {
-    bytes: bool,
+    precision: Precision,
     turns: usize,
 }
 
@@ -88,37 +94,52 @@ impl Kernel for Peak {
         // SAFETY: arithmetic in registers alone.
         unsafe {
             let start = Instant::now();
-            let per_lane = if self.bytes {
-                let mut sums = [S::zero_i(); 12];
-                let (a, b) = (S::splat_i(black_box(0x0101_0101)), S::splat_i(black_box(3)));
-                for _ in 0..self.turns {
-                    for sum in &mut sums {
-                        *sum = S::dot(*sum, a, b);
+            let mut floats = [S::splat(0.0); 12];
+            let mut bytes = [S::zero_i(); 12];
+            let per_lane = match self.precision {
+                Precision::F32 => {
+                    let (a, b) = (S::splat(black_box(0.5)), S::splat(black_box(0.25)));
+                    for _ in 0..self.turns {
+                        for sum in &mut floats {
+                            *sum = S::mul_add(a, b, *sum);
+                        }
                     }
+                    2
                 }
-                black_box(sums.iter().fold(0, |t, s| t ^ S::sum_i(*s)));
-                8
-            } else {
-                let mut sums = [S::splat(0.0); 12];
-                let (a, b) = (S::splat(black_box(0.5)), S::splat(black_box(0.25)));
-                for _ in 0..self.turns {
-                    for sum in &mut sums {
-                        *sum = S::mul_add(a, b, *sum);
+                Precision::Bf16 => {
+                    let (a, b) = (
+                        S::splat_i(black_box(0x3f00_3f00)),
+                        S::splat_i(black_box(0x3e80)),
+                    );
+                    for _ in 0..self.turns {
+                        for sum in &mut floats {
+                            *sum = S::dot_bf16(*sum, a, b);
+                        }
                     }
+                    4
                 }
-                black_box(sums.iter().map(|s| S::sum(*s)).sum::<f32>());
-                2
+                Precision::Int8 => {
+                    let (a, b) = (S::splat_i(black_box(0x0101_0101)), S::splat_i(black_box(3)));
+                    for _ in 0..self.turns {
+                        for sum in &mut bytes {
+                            *sum = S::dot(*sum, a, b);
+                        }
+                    }
+                    8
+                }
             };
+            black_box(bytes.iter().fold(0, |t, s| t ^ S::sum_i(*s)));
+            black_box(floats.iter().map(|s| S::sum(*s)).sum::<f32>());
             (self.turns * 12 * S::LANES * per_lane) as f64 / start.elapsed().as_secs_f64()
         }
     }
 }
 
 /// Operations per second of all threads, if they add up.
-fn peak(bytes: bool) -> f64 {
+fn peak(precision: Precision) -> f64 {
     let turns = 200_000; // short enough to pass between two turns of other programs
     let best = (0..80)
-        .map(|_| Level::best().run(Peak { bytes, turns }))
+        .map(|_| Level::best().run(Peak { precision, turns }))
         .fold(0.0, f64::max);
     best * rayon::current_num_threads() as f64
 }
@@ -127,14 +148,20 @@ fn peak(bytes: bool) -> f64 {
 fn medians(encoders: &[&Bert], ids: &[&[u32]]) -> Result<Vec<f64>, Box<dyn Error>> {
     let tokens: usize = ids.iter().map(|s| s.len()).sum();
     let rounds = (TOKENS / tokens).max(ROUNDS);
+    let by_cpu = std::env::var("STANCE_BENCH_CLOCK").is_ok_and(|clock| clock == "cpu");
+    let threads = rayon::current_num_threads() as f64;
     let mut times = vec![Vec::with_capacity(rounds); encoders.len()];
     for round in 0..=rounds {
         for (encoder, times) in encoders.iter().zip(&mut times) {
-            let start = Instant::now();
-            black_box(encoder.encode(ids)?);
+            let (states, taken) = clock::timed(|| encoder.encode(ids));
+            black_box(states?);
             // The first round warms up.
             if round > 0 {
-                times.push(start.elapsed().as_secs_f64());
+                times.push(if by_cpu {
+                    taken.cpu / threads
+                } else {
+                    taken.wall
+                });
             }
         }
     }
@@ -145,23 +172,26 @@ fn medians(encoders: &[&Bert], ids: &[&[u32]]) -> Result<Vec<f64>, Box<dyn Error
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let (floats, bytes) = (peak(false), peak(true));
+    let peaks = PRECISIONS.map(peak);
     println!(
-        "{} kernels, {} threads; peak f32 {:.0} GFLOP/s, int8 {:.0} GOP/s",
+        "{} kernels, {} threads; peak f32 {:.0} GFLOP/s, bf16 {:.0} GFLOP/s, int8 {:.0} GOP/s",
         Level::best().name(),
         rayon::current_num_threads(),
-        floats / 1e9,
-        bytes / 1e9
+        peaks[0] / 1e9,
+        peaks[1] / 1e9,
+        peaks[2] / 1e9
     );
     println!(
-        "layers  batch  length  candle ms  f32 ms  int8 ms  f32/candle  int8/f32  f32 %peak  int8 %peak"
+        "layers  batch  length  candle ms   f32 ms  bf16 ms  int8 ms  f32/candle  bf16/f32  \
+         int8/f32  %peak f32  bf16  int8"
     );
     for layers in LAYERS {
         let config = config(layers)?;
         let vb = weights(&config)?;
         let stock = Bert::stock(&vb, &config)?;
-        let exact = Bert::frozen(&vb, &config, Precision::F32)?;
-        let integers = Bert::frozen(&vb, &config, Precision::Int8)?;
+        let [exact, halves, integers] =
+            PRECISIONS.map(|precision| Bert::frozen(&vb, &config, precision));
+        let (exact, halves, integers) = (exact?, halves?, integers?);
         let mut cases: Vec<(String, Vec<usize>)> = Vec::new();
         for length in [16, 128, 512] {
             for batch in [1, 16] {
@@ -175,18 +205,23 @@ fn main() -> Result<(), Box<dyn Error>> {
                 .map(|n| (0..*n).map(|i| (i * 37 % 4000) as u32).collect())
                 .collect();
             let ids: Vec<&[u32]> = ids.iter().map(Vec::as_slice).collect();
-            let t = medians(&[&stock, &exact, &integers], &ids)?;
+            let t = medians(&[&stock, &exact, &halves, &integers], &ids)?;
             let work = operations(&config, &lengths);
+            let reached = |which: usize| 100.0 * work / t[which + 1] / peaks[which];
             println!(
-                "{layers:6}  {:5}  {name:>6}  {:9.2}  {:6.2}  {:7.2}  {:10.2}  {:8.2}  {:8.0}%  {:9.0}%",
+                "{layers:6}  {:5}  {name:>6}  {:9.2}  {:7.2}  {:7.2}  {:7.2}  {:10.2}  {:8.2}  \
+                 {:8.2}  {:8.0}%  {:3.0}%  {:3.0}%",
                 lengths.len(),
                 t[0] * 1e3,
                 t[1] * 1e3,
                 t[2] * 1e3,
+                t[3] * 1e3,
                 t[0] / t[1],
                 t[1] / t[2],
-                100.0 * work / t[1] / floats,
-                100.0 * work / t[2] / bytes,
+                t[1] / t[3],
+                reached(0),
+                reached(1),
+                reached(2),
             );
         }
     }

@@ -2,18 +2,20 @@
 //! request a line in, one answer a line out.
 //!
 //! ```text
-//! cargo bench --bench peer -- MODEL_FOLDER f32|int8|stock
+//! cargo bench --bench peer -- MODEL_FOLDER f32|bf16|int8|stock
 //! ```
 //!
 //! A request is `{"sequences": [[ids]], "states": "FILE" or null}`; the answer is
-//! `{"seconds": wall time of the pass}`. `FILE` gets the packed token states as little-endian f32.
+//! `{"seconds": wall time of the pass, "cpu": processor time of all threads}`. `FILE` gets the packed token states as little-endian f32.
+
+mod clock;
 
 use std::error::Error;
 use std::io::{BufRead, Write};
 use std::path::PathBuf;
-use std::time::Instant;
 
 use candle_core::Device;
+use clock::Taken;
 use serde::Deserialize;
 use serde_json::json;
 use stance::encoder::Encoder;
@@ -37,24 +39,24 @@ fn load(folder: &str, form: &str) -> Result<Bert, Box<dyn Error>> {
     let (weights, config) = (&parts.weights, &parts.config);
     Ok(match form {
         "f32" => Bert::frozen(weights, config, Precision::F32)?,
+        "bf16" => Bert::frozen(weights, config, Precision::Bf16)?,
         "int8" => Bert::frozen(weights, config, Precision::Int8)?,
         "stock" => Bert::stock(weights, config)?,
-        other => return Err(format!("`{other}` is not f32, int8 or stock").into()),
+        other => return Err(format!("`{other}` is not f32, bf16, int8 or stock").into()),
     })
 }
 
-fn answer(encoder: &Bert, line: &str) -> Result<f64, Box<dyn Error>> {
+fn answer(encoder: &Bert, line: &str) -> Result<Taken, Box<dyn Error>> {
     let request: Request = serde_json::from_str(line)?;
     let sequences: Vec<&[u32]> = request.sequences.iter().map(Vec::as_slice).collect();
-    let start = Instant::now();
-    let states = encoder.encode(&sequences)?.states;
-    let seconds = start.elapsed().as_secs_f64();
+    let (states, taken) = clock::timed(|| encoder.encode(&sequences));
+    let states = states?.states;
     if let Some(path) = request.states {
         let values: Vec<f32> = states.flatten_all()?.to_vec1()?;
         let bytes: Vec<u8> = values.iter().flat_map(|x| x.to_le_bytes()).collect();
         std::fs::write(path, bytes)?;
     }
-    Ok(seconds)
+    Ok(taken)
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -67,8 +69,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let encoder = load(&folder, &form)?;
     let mut out = std::io::stdout().lock();
     for line in std::io::stdin().lock().lines() {
-        let seconds = answer(&encoder, &line?)?;
-        writeln!(out, "{}", json!({ "seconds": seconds }))?;
+        let Taken { wall, cpu } = answer(&encoder, &line?)?;
+        writeln!(out, "{}", json!({ "seconds": wall, "cpu": cpu }))?;
         out.flush()?;
     }
     Ok(())

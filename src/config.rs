@@ -127,8 +127,8 @@ pub struct SourceArgs {
     /// Where the encoder runs: `cpu`, `cuda`, `cuda:1`, `metal`, or `auto`
     #[arg(long, env = env::DEVICE, value_name = "DEVICE", default_value = "auto")]
     pub device: DeviceChoice,
-    /// What the encoder multiplies in: `f32`, `int8`, `bf16` where it has kernels, or `auto` for
-    /// the fastest that stays near f32
+    /// What the encoder multiplies in: `f32`, `bf16`, `int8`, or `auto` for the fastest that this
+    /// processor has an instruction for and that stays near f32
     #[arg(long, env = env::DTYPE, value_name = "DTYPE", default_value = "f32")]
     pub dtype: DtypeChoice,
     /// Never ask the network: a model of the hub must be in the cache

@@ -7,7 +7,8 @@
 Two sets of weights: the default model's, and random ones of MiniLM-L12-H384. Engines take turns,
 pass by pass; times are medians. Where sequences differ in length the others pad them, as their
 users must, and this encoder does not. `cos` is the mean cosine of an engine's token states to
-onnxruntime's in f32. 8-bit models are quantised after training: onnxruntime's dynamically,
+onnxruntime's in f32. `--clock cpu` compares processor time, for one thread on a core that others
+use too. 8-bit models are quantised after training: onnxruntime's dynamically,
 OpenVINO's by NNCF with texts of the same kind as measured.
 """
 
@@ -39,9 +40,23 @@ def arguments():
     parser.add_argument("--lengths", type=int, nargs="+", default=[16, 128, 512])
     parser.add_argument("--batches", type=int, nargs="+", default=[1, 16])
     parser.add_argument("--seconds", type=float, default=1.0, help="per engine and case")
+    parser.add_argument("--clock", choices=["wall", "cpu"], default="wall",
+                        help="what ratios are of; processor time where the cores are not idle")
     parser.add_argument("--peer", help="the program `--bench peer`; built when absent")
     parser.add_argument("--json", type=Path, help="also write the numbers here")
     return parser.parse_args()
+
+
+def tensors(path):
+    """All tensors in f32; 8-bit integers times the scale of their row."""
+    stored = load_file(path)
+    out = {}
+    for name, array in stored.items():
+        scale = stored.get(f"{name}.scale")
+        if not name.endswith(".scale"):
+            array = array.astype(np.float32)
+            out[name] = array if scale is None else array * scale[:, None]
+    return out
 
 
 def random_model(folder):
@@ -50,10 +65,11 @@ def random_model(folder):
     config = json.loads((ROOT / "models/default/config.json").read_text())
     config.update(num_hidden_layers=12)
     weights = {}
-    for name, array in load_file(ROOT / "models/default/model.safetensors").items():
+    stored = tensors(ROOT / "models/default/model.safetensors")
+    for name, array in stored.items():
         if not name.startswith("encoder.layer."):
-            weights[name] = array.astype(np.float32)
-    shapes = {n: a.shape for n, a in load_file(ROOT / "models/default/model.safetensors").items()}
+            weights[name] = array
+    shapes = {name: array.shape for name, array in stored.items()}
     for layer in range(12):
         for name, shape in shapes.items():
             if not name.startswith("encoder.layer.0."):
@@ -70,7 +86,7 @@ def random_model(folder):
 
 def read(folder):
     config = json.loads((folder / "config.json").read_text())
-    weights = {n: a.astype(np.float32) for n, a in load_file(folder / "model.safetensors").items()}
+    weights = tensors(folder / "model.safetensors")
     shape = (config["num_hidden_layers"], config["num_attention_heads"], config["layer_norm_eps"])
     return weights, shape, config["vocab_size"]
 
@@ -128,18 +144,13 @@ class Ours:
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.states = folder / f"states-{form}"
 
-    def cpu(self):
-        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
     def run(self, sequences, keep=False):
         request = {"sequences": sequences, "states": str(self.states) if keep else None}
-        before = self.cpu()
         self.process.stdin.write(json.dumps(request) + "\n")
         self.process.stdin.flush()
-        seconds = json.loads(self.process.stdout.readline())["seconds"]
+        answer = json.loads(self.process.stdout.readline())
         states = np.fromfile(self.states, np.float32) if keep else None
-        return (seconds, self.cpu() - before), states
+        return (answer["seconds"], answer["cpu"]), states
 
     def close(self):
         self.process.stdin.close()
@@ -173,6 +184,7 @@ def engines(program, folder, threads, forms):
     yield "openvino int8", OpenVino(forms[1], threads, "f32")
     yield "candle", Ours(program, folder, "stock", threads)
     yield "stance f32", Ours(program, folder, "f32", threads)
+    yield "stance bf16", Ours(program, folder, "bf16", threads)
     yield "stance int8", Ours(program, folder, "int8", threads)
 
 
@@ -182,7 +194,7 @@ def cosine(a, b, hidden):
 
 
 def measure(running, sequences, seconds, hidden):
-    """Median wall and mean CPU milliseconds of every engine, which take turns, and its cosine."""
+    """Median milliseconds of every engine, by the wall and of the CPU, in turns; its cosine."""
     states = {name: engine.run(sequences, keep=True)[1] for name, engine in running.items()}
     reference = states["onnxruntime f32"]
     times = {name: [] for name in running}
@@ -193,7 +205,7 @@ def measure(running, sequences, seconds, hidden):
     rows = {}
     for name, pairs in times.items():
         wall, cpu = np.array(pairs).T
-        rows[name] = {"ms": float(np.median(wall)) * 1e3, "cpu_ms": float(cpu.mean()) * 1e3,
+        rows[name] = {"ms": float(np.median(wall)) * 1e3, "cpu_ms": float(np.median(cpu)) * 1e3,
                       "cosine": cosine(states[name], reference, hidden)}
     return rows
 
@@ -208,6 +220,7 @@ def build():
 def main():
     options = arguments()
     program = options.peer or build()
+    clock = {"wall": "ms", "cpu": "cpu_ms"}[options.clock]
     cases = [(str(n), [n] * b) for n in options.lengths for b in options.batches] + [("mix", MIX)]
     results = []
     for name in options.model:
@@ -230,28 +243,28 @@ def main():
                     rows = measure(running, sequences, options.seconds, hidden)
                     results.append({"model": name, "threads": threads, "length": label,
                                     "batch": len(lengths), "engines": rows})
-                    show(results[-1])
+                    show(results[-1], clock)
                 for engine in running.values():
                     if isinstance(engine, Ours):
                         engine.close()
-    summary(results)
+    summary(results, clock)
     if options.json:
         options.json.write_text(json.dumps(results, indent=1))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     print(f"(driver's resident memory at most {peak // 1024} MiB)")
 
 
-def show(case):
+def show(case, clock):
     print(f"\n{case['model']}, {case['threads']} threads, length {case['length']}, "
           f"batch {case['batch']}")
-    best = case["engines"]["stance f32"]["ms"]
+    best = case["engines"]["stance f32"][clock]
     for name, row in case["engines"].items():
         print(f"  {name:17} {row['ms']:9.2f} ms  cpu {row['cpu_ms']:9.2f} ms  cos {row['cosine']:.5f}"
-              f"  {best / row['ms']:6.2f} × stance f32")
+              f"  {best / row[clock]:6.2f} × stance f32")
     sys.stdout.flush()
 
 
-def summary(results):
+def summary(results, clock):
     """How much faster this encoder is than the best peer of each precision."""
     groups = {"f32": ["onnxruntime f32", "openvino f32"],
               "int8": ["onnxruntime int8", "openvino int8"],
@@ -260,12 +273,13 @@ def summary(results):
     print("\nratios: best peer's time / this encoder's time (above 1: this encoder is faster)")
     for case in results:
         rows = case["engines"]
-        best = {group: min(rows[n]["ms"] for n in names) for group, names in groups.items()}
+        best = {group: min(rows[n][clock] for n in names) for group, names in groups.items()}
         print(f"  {case['model']:7} {case['threads']} threads  length {case['length']:>4}  "
-              f"batch {case['batch']:2}  f32 {best['f32'] / rows['stance f32']['ms']:5.2f}  "
-              f"int8 {best['int8'] / rows['stance int8']['ms']:5.2f}  "
-              f"int8 to the best of all {best['any'] / rows['stance int8']['ms']:5.2f}  "
-              f"int8 to bf16 {rows['openvino bf16']['ms'] / rows['stance int8']['ms']:5.2f}")
+              f"batch {case['batch']:2}  f32 {best['f32'] / rows['stance f32'][clock]:5.2f}  "
+              f"bf16 {rows['openvino bf16'][clock] / rows['stance bf16'][clock]:5.2f}  "
+              f"int8 {best['int8'] / rows['stance int8'][clock]:5.2f}  "
+              f"int8 to the best of all {best['any'] / rows['stance int8'][clock]:5.2f}  "
+              f"int8 to bf16 {rows['openvino bf16'][clock] / rows['stance int8'][clock]:5.2f}")
 
 
 if __name__ == "__main__":

@@ -15,51 +15,83 @@ use super::cpu::simd::Level;
 use super::cpu::train::{LayerTensors, Named};
 use super::error::EncoderError;
 use super::layers::{activate, places};
+use super::stored::{Stored, StoredWeights};
 use super::{Encoder, EncoderInfo, TokenStates, offsets_of, ops};
 
-fn dense(vb: &VarBuilder, inputs: usize, outputs: usize) -> candle_core::Result<Named> {
-    Ok(Named {
-        weight: vb.get((outputs, inputs), "weight")?,
-        bias: vb.get(outputs, "bias")?,
-    })
+/// Where tensors come from: `matrix` gives those whose form `W` may differ.
+struct Source<'a, M> {
+    vb: &'a VarBuilder<'a>,
+    matrix: M,
 }
 
-fn norm(vb: &VarBuilder, hidden: usize) -> candle_core::Result<Named> {
-    Ok(Named {
-        weight: vb.get(hidden, "weight")?,
-        bias: vb.get(hidden, "bias")?,
-    })
-}
+impl<W, M: Fn(&[usize], &str) -> candle_core::Result<W>> Source<'_, M> {
+    fn vector(&self, width: usize, name: &str) -> candle_core::Result<Tensor> {
+        self.vb.get(width, name)
+    }
 
-fn layer(vb: &VarBuilder, config: &EncoderConfig) -> candle_core::Result<LayerTensors> {
-    let (hidden, inner) = (config.hidden_size, config.intermediate_size);
-    let part = |name: &str| dense(&vb.pp("attention.self").pp(name), hidden, hidden);
-    Ok(LayerTensors {
-        projections: [part("query")?, part("key")?, part("value")?],
-        output: dense(&vb.pp("attention.output.dense"), hidden, hidden)?,
-        attention_norm: norm(&vb.pp("attention.output.LayerNorm"), hidden)?,
-        up: dense(&vb.pp("intermediate.dense"), hidden, inner)?,
-        down: dense(&vb.pp("output.dense"), inner, hidden)?,
-        output_norm: norm(&vb.pp("output.LayerNorm"), hidden)?,
-    })
+    fn dense(&self, inputs: usize, outputs: usize, name: &str) -> candle_core::Result<Named<W>> {
+        Ok(Named {
+            weight: (self.matrix)(&[outputs, inputs], &format!("{name}.weight"))?,
+            bias: self.vector(outputs, &format!("{name}.bias"))?,
+        })
+    }
+
+    fn norm(&self, hidden: usize, name: &str) -> candle_core::Result<Named> {
+        Ok(Named {
+            weight: self.vector(hidden, &format!("{name}.weight"))?,
+            bias: self.vector(hidden, &format!("{name}.bias"))?,
+        })
+    }
+
+    fn layer(&self, i: usize, config: &EncoderConfig) -> candle_core::Result<LayerTensors<W>> {
+        let (hidden, inner) = (config.hidden_size, config.intermediate_size);
+        let name = |part: &str| format!("encoder.layer.{i}.{part}");
+        let part = |part| self.dense(hidden, hidden, &name(part));
+        Ok(LayerTensors {
+            projections: [
+                part("attention.self.query")?,
+                part("attention.self.key")?,
+                part("attention.self.value")?,
+            ],
+            output: part("attention.output.dense")?,
+            attention_norm: self.norm(hidden, &name("attention.output.LayerNorm"))?,
+            up: self.dense(hidden, inner, &name("intermediate.dense"))?,
+            down: self.dense(inner, hidden, &name("output.dense"))?,
+            output_norm: self.norm(hidden, &name("output.LayerNorm"))?,
+        })
+    }
+
+    fn model(&self, config: &EncoderConfig) -> candle_core::Result<ModelTensors<W>> {
+        let hidden = config.hidden_size;
+        let table = |rows: usize, name: &str| self.vb.get((rows, hidden), name);
+        Ok(ModelTensors {
+            embeddings: EmbeddingTensors {
+                words: (self.matrix)(
+                    &[config.vocab_size, hidden],
+                    "embeddings.word_embeddings.weight",
+                )?,
+                positions: table(
+                    config.max_position_embeddings,
+                    "embeddings.position_embeddings.weight",
+                )?,
+                token_type: table(
+                    config.type_vocab_size,
+                    "embeddings.token_type_embeddings.weight",
+                )?,
+                norm: self.norm(hidden, "embeddings.LayerNorm")?,
+            },
+            layers: (0..config.num_hidden_layers)
+                .map(|i| self.layer(i, config))
+                .collect::<candle_core::Result<_>>()?,
+            heads: config.num_attention_heads,
+            eps: config.layer_norm_eps,
+        })
+    }
 }
 
 fn tensors(vb: &VarBuilder, config: &EncoderConfig) -> candle_core::Result<ModelTensors> {
-    let (hidden, embeddings) = (config.hidden_size, vb.pp("embeddings"));
-    let table = |rows: usize, name: &str| embeddings.get((rows, hidden), name);
-    Ok(ModelTensors {
-        embeddings: EmbeddingTensors {
-            words: table(config.vocab_size, "word_embeddings.weight")?,
-            positions: table(config.max_position_embeddings, "position_embeddings.weight")?,
-            token_type: table(config.type_vocab_size, "token_type_embeddings.weight")?,
-            norm: norm(&embeddings.pp("LayerNorm"), hidden)?,
-        },
-        layers: (0..config.num_hidden_layers)
-            .map(|i| layer(&vb.pp("encoder.layer").pp(i.to_string()), config))
-            .collect::<candle_core::Result<_>>()?,
-        heads: config.num_attention_heads,
-        eps: config.layer_norm_eps,
-    })
+    let matrix = |shape: &[usize], name: &str| vb.get(shape, name);
+    Source { vb, matrix }.model(config)
 }
 
 /// The same network on candle tensors: on any device, for any activation, with gradients.
@@ -122,7 +154,10 @@ enum Backend {
 }
 
 impl Backend {
-    fn frozen(tensors: &ModelTensors, precision: Precision) -> candle_core::Result<Self> {
+    fn frozen<W: Into<Stored> + Clone>(
+        tensors: &ModelTensors<W>,
+        precision: Precision,
+    ) -> candle_core::Result<Self> {
         let frozen = Frozen::new(tensors, Level::best(), precision)?;
         Ok(Self::Frozen(Box::new(frozen)))
     }
@@ -155,6 +190,29 @@ impl Bert {
         precision: Precision,
     ) -> candle_core::Result<Self> {
         Self::choose(vb, config, |tensors| Backend::frozen(tensors, precision))
+    }
+
+    /// The same of weights as they are stored, of which `vb` is the f32 form: 8-bit integers are
+    /// not made f32 for kernels of integers, and the table of words stays as it is.
+    ///
+    /// # Errors
+    /// As [`Bert::load`].
+    pub fn stored(
+        weights: &StoredWeights,
+        vb: &VarBuilder,
+        config: &EncoderConfig,
+        precision: Precision,
+    ) -> candle_core::Result<Self> {
+        if config.activation != Activation::Gelu || !vb.device().is_cpu() {
+            return Self::frozen(vb, config, precision);
+        }
+        let matrix = |shape: &[usize], name: &str| weights.get(shape, name);
+        let tensors = Source { vb, matrix }.model(config)?;
+        Ok(Self {
+            info: EncoderInfo::of(config, vb.device()),
+            backend: Backend::frozen(&tensors, precision)?,
+            position_offset: config.position_offset(),
+        })
     }
 
     /// The same on weights that are being trained: gradients reach every tensor of `vb` that is

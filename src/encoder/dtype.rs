@@ -1,18 +1,38 @@
 //! In which precision an encoder multiplies, and how `auto` decides.
 //!
-//! `auto` takes 8-bit integers where the processor has an instruction for their dot products and
-//! every token state of a few built-in sentences stays as near to f32 as [`PARITY`] asks. It does
-//! not measure time: the same machine must give the same answers every day.
+//! `auto` tries the precisions that the processor has an instruction for, the fastest first: 8-bit
+//! integers, then bf16. It takes the first in which every token state of a few built-in sentences
+//! stays as near to f32 as [`parity`] asks, else f32. It does not measure time: the same machine
+//! must give the same answers every day.
 
 use std::fmt;
 use std::str::FromStr;
 
 use super::cpu::Precision;
+use super::cpu::simd::Level;
 use super::error::EncoderError;
 use super::{Encoder, TextTokenizer};
 
-/// Least cosine between a token's state in f32 and in 8-bit integers.
-pub const PARITY: f32 = 0.99;
+/// Least cosine between a token's state in f32 and in `precision`.
+pub fn parity(precision: Precision) -> f32 {
+    match precision {
+        Precision::F32 => 1.0 - 1e-6,
+        Precision::Bf16 => 0.999,
+        Precision::Int8 => 0.99,
+    }
+}
+
+/// The precisions that `level` multiplies faster than f32, the fastest first.
+pub fn faster(level: Level) -> Vec<Precision> {
+    let mut found = Vec::new();
+    if level.multiplies_bytes() {
+        found.push(Precision::Int8);
+    }
+    if level.multiplies_bf16() {
+        found.push(Precision::Bf16);
+    }
+    found
+}
 
 /// What is read to decide: several scripts, a quotation, figures.
 const CALIBRATION: [&str; 6] = [
@@ -34,10 +54,22 @@ pub enum DtypeChoice {
     /// 32-bit floats.
     #[default]
     F32,
-    /// 16-bit brain floats; no CPU kernel of this program is faster with them.
+    /// Products of 16-bit brain floats, added up in f32; everything else in f32.
     Bf16,
     /// Products of 8-bit integers, everything else in f32.
     Int8,
+}
+
+impl DtypeChoice {
+    /// The precision that is named, `None` for `auto`.
+    pub fn precision(self) -> Option<Precision> {
+        match self {
+            Self::Auto => None,
+            Self::F32 => Some(Precision::F32),
+            Self::Bf16 => Some(Precision::Bf16),
+            Self::Int8 => Some(Precision::Int8),
+        }
+    }
 }
 
 impl FromStr for DtypeChoice {
@@ -56,12 +88,7 @@ impl FromStr for DtypeChoice {
 
 impl fmt::Display for DtypeChoice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Auto => "auto",
-            Self::F32 => "f32",
-            Self::Bf16 => "bf16",
-            Self::Int8 => "int8",
-        })
+        f.write_str(self.precision().map_or("auto", Precision::name))
     }
 }
 
@@ -82,47 +109,67 @@ impl Dtype {
             reason: reason.to_owned(),
         }
     }
-}
 
-/// Chooses between two builds of one encoder, in f32 and in 8-bit integers.
-///
-/// # Errors
-/// When the calibration text cannot be read by the tokenizer or the encoder.
-pub fn decide(
-    tokenizer: &TextTokenizer,
-    exact: &dyn Encoder,
-    integers: &dyn Encoder,
-) -> Result<Dtype, EncoderError> {
-    let limit = exact.info().max_tokens;
-    let mut sequences = Vec::new();
-    for text in CALIBRATION {
-        let mut ids = tokenizer
-            .encode(text, std::slice::from_ref(&(0..text.len())))?
-            .ids;
-        // A model of very short sequences is judged by the beginnings.
-        ids.truncate(limit.saturating_sub(tokenizer.wrap(&[]).len()));
-        sequences.push(tokenizer.wrap(&ids));
+    /// What was asked for by name, and whether `level` has an instruction for it.
+    pub fn asked(precision: Precision, level: Level) -> Self {
+        let reason = if precision == Precision::F32 || faster(level).contains(&precision) {
+            "asked for".to_owned()
+        } else {
+            let (name, kernels) = (precision.name(), level.name());
+            format!(
+                "asked for; the {kernels} kernels have no instruction for products of {name}, so \
+                 that it saves memory but hardly time"
+            )
+        };
+        Self { precision, reason }
     }
-    let sequences: Vec<&[u32]> = sequences.iter().map(Vec::as_slice).collect();
-    let expected = states(exact, &sequences)?;
-    let found = states(integers, &sequences)?;
-    let cosine = worst_cosine(&expected, &found, exact.info().hidden);
-    let precision = if cosine >= PARITY {
-        Precision::Int8
-    } else {
-        Precision::F32
-    };
-    Ok(Dtype {
-        precision,
-        reason: format!(
-            "the worst token state of the calibration text has cosine {cosine:.4} in int8, and at \
-             least {PARITY} is asked"
-        ),
-    })
 }
 
-fn states(encoder: &dyn Encoder, ids: &[&[u32]]) -> Result<Vec<f32>, EncoderError> {
-    Ok(encoder.encode(ids)?.states.flatten_all()?.to_vec1()?)
+/// The calibration text in f32, which other precisions are held against.
+pub struct Calibration {
+    sequences: Vec<Vec<u32>>,
+    expected: Vec<f32>,
+    hidden: usize,
+}
+
+impl Calibration {
+    /// Reads the text with `exact`, an encoder in f32.
+    ///
+    /// # Errors
+    /// When the text cannot be read by the tokenizer or the encoder.
+    pub fn new(tokenizer: &TextTokenizer, exact: &dyn Encoder) -> Result<Self, EncoderError> {
+        let limit = exact.info().max_tokens;
+        let mut sequences = Vec::new();
+        for text in CALIBRATION {
+            let mut ids = tokenizer
+                .encode(text, std::slice::from_ref(&(0..text.len())))?
+                .ids;
+            // A model of very short sequences is judged by the beginnings.
+            ids.truncate(limit.saturating_sub(tokenizer.wrap(&[]).len()));
+            sequences.push(tokenizer.wrap(&ids));
+        }
+        let mut calibration = Self {
+            sequences,
+            expected: Vec::new(),
+            hidden: exact.info().hidden,
+        };
+        calibration.expected = calibration.states(exact)?;
+        Ok(calibration)
+    }
+
+    /// The smallest cosine of a token state of `other`, the same encoder in another precision.
+    ///
+    /// # Errors
+    /// When the encoder cannot read the text.
+    pub fn worst_cosine(&self, other: &dyn Encoder) -> Result<f32, EncoderError> {
+        let found = self.states(other)?;
+        Ok(worst_cosine(&self.expected, &found, self.hidden))
+    }
+
+    fn states(&self, encoder: &dyn Encoder) -> Result<Vec<f32>, EncoderError> {
+        let ids: Vec<&[u32]> = self.sequences.iter().map(Vec::as_slice).collect();
+        Ok(encoder.encode(&ids)?.states.flatten_all()?.to_vec1()?)
+    }
 }
 
 /// Smallest cosine between rows of `width`.
@@ -137,7 +184,7 @@ fn worst_cosine(a: &[f32], b: &[f32], width: usize) -> f32 {
 
 #[cfg(test)]
 mod tests {
-    use super::{DtypeChoice, worst_cosine};
+    use super::{Dtype, DtypeChoice, Level, Precision, faster, parity, worst_cosine};
 
     #[test]
     fn names_go_there_and_back() {
@@ -146,6 +193,22 @@ mod tests {
             assert_eq!(choice.to_string(), name);
         }
         assert!("int4".parse::<DtypeChoice>().is_err());
+    }
+
+    #[test]
+    fn the_fastest_precision_comes_first_and_the_others_say_so() {
+        for level in Level::available() {
+            let faster = faster(level);
+            assert_eq!(faster.contains(&Precision::Int8), level.multiplies_bytes());
+            assert_eq!(faster.contains(&Precision::Bf16), level.multiplies_bf16());
+            assert!(faster.is_sorted_by_key(|precision| parity(*precision)));
+            for precision in [Precision::Bf16, Precision::Int8] {
+                let dtype = Dtype::asked(precision, level);
+                assert_eq!(dtype.precision, precision);
+                let slow = dtype.reason.contains("no instruction");
+                assert_eq!(slow, !faster.contains(&precision), "{dtype:?}");
+            }
+        }
     }
 
     #[test]

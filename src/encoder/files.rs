@@ -12,8 +12,8 @@ pub trait ReadSeek: Read + Seek {}
 
 impl<T: Read + Seek> ReadSeek for T {}
 
-/// The files of one model, by name.
-pub trait ModelFiles {
+/// The files of one model, by name; several threads may read them.
+pub trait ModelFiles: Sync {
     /// Opens the file `name`; `None` when the model has no such file.
     ///
     /// # Errors

@@ -11,11 +11,12 @@ use super::config::{Architecture, EncoderConfig, Family};
 use super::cpu::Precision;
 use super::cpu::simd::Level;
 use super::deberta::Deberta;
-use super::dtype::{self, Dtype, DtypeChoice};
+use super::dtype::{self, Calibration, Dtype, DtypeChoice};
 use super::error::EncoderError;
 use super::files::ModelFiles;
 use super::layout;
 use super::modernbert::ModernBert;
+use super::stored::StoredWeights;
 use super::tokenizer::TextTokenizer;
 use super::weights::{WEIGHTS_FILE, WEIGHTS_INDEX_FILE, WeightsReader, safetensors_names};
 
@@ -52,6 +53,8 @@ pub struct EncoderParts {
     /// The tensors that the configuration implies, f32, by their names without a prefix such as
     /// `bert.` or `roberta.`; see [`expected_tensors`].
     pub weights: VarBuilder<'static>,
+    /// The same as they are stored.
+    stored: StoredWeights,
 }
 
 impl EncoderParts {
@@ -74,13 +77,19 @@ impl EncoderParts {
         options: LoadOptions,
     ) -> Result<Self, EncoderError> {
         let config = EncoderConfig::from_json(&files.require(CONFIG_FILE)?)?;
-        let tokenizer = TextTokenizer::from_bytes(&files.require(TOKENIZER_FILE)?)?;
+        let (tokenizer, stored) = rayon::join(
+            || TextTokenizer::from_bytes(&files.require(TOKENIZER_FILE)?),
+            || load_stored(files, &config, device, options),
+        );
+        // What is wrong with the tokenizer is said first, whichever was read first.
+        let tokenizer = tokenizer?;
         tokenizer.check_embedding_rows(config.vocab_size)?;
-        let weights = load_weights(files, &config, device, options)?;
+        let stored = stored?;
         Ok(Self {
             config,
             tokenizer,
-            weights,
+            weights: stored.in_f32(device),
+            stored,
         })
     }
 
@@ -91,7 +100,7 @@ impl EncoderParts {
     pub fn encoder(&self) -> Result<Box<dyn Encoder>, EncoderError> {
         let (weights, config) = (&self.weights, &self.config);
         Ok(match config.family {
-            Family::Bert => Box::new(Bert::load(weights, config)?),
+            Family::Bert => Box::new(Bert::stored(&self.stored, weights, config, Precision::F32)?),
             Family::Deberta(_) => Box::new(Deberta::load(weights, config)?),
             Family::ModernBert(_) => Box::new(ModernBert::load(weights, config)?),
         })
@@ -106,49 +115,58 @@ impl EncoderParts {
         &self,
         choice: DtypeChoice,
     ) -> Result<(Box<dyn Encoder>, Dtype), EncoderError> {
-        let unavailable = |message| EncoderError::DtypeUnavailable {
-            dtype: if choice == DtypeChoice::Bf16 {
-                "bf16"
-            } else {
-                "int8"
-            },
-            message,
-        };
-        let exact = |reason| Ok((self.encoder()?, Dtype::f32(reason)));
-        match choice {
-            DtypeChoice::F32 => return exact("asked for"),
-            DtypeChoice::Bf16 => return Err(unavailable("it has no kernels in this build")),
-            DtypeChoice::Auto if !Level::best().multiplies_bytes() => {
-                return exact("this processor has no instruction for dot products of bytes");
-            }
-            DtypeChoice::Auto | DtypeChoice::Int8 => {}
+        const NO_KERNELS: &str = "there are no kernels of fewer bits for this model or device";
+        let level = Level::best();
+        if let Some(precision) = choice.precision() {
+            let encoder = self.encoder_in(precision)?;
+            let encoder = encoder.ok_or_else(|| EncoderError::DtypeUnavailable {
+                dtype: precision.name(),
+                message: NO_KERNELS,
+            })?;
+            return Ok((encoder, Dtype::asked(precision, level)));
         }
-        let integers = if matches!(self.config.family, Family::Bert) {
-            Some(Bert::frozen(&self.weights, &self.config, Precision::Int8)?)
-        } else {
-            None
-        };
-        match (choice, integers.filter(Bert::has_kernels)) {
-            (DtypeChoice::Int8, Some(integers)) => {
-                let dtype = Dtype {
-                    precision: Precision::Int8,
-                    reason: "asked for".to_owned(),
-                };
-                Ok((Box::new(integers), dtype))
-            }
-            (_, Some(integers)) => {
-                let exact = self.encoder()?;
-                let dtype = dtype::decide(&self.tokenizer, exact.as_ref(), &integers)?;
-                match dtype.precision {
-                    Precision::Int8 => Ok((Box::new(integers), dtype)),
-                    Precision::F32 => Ok((exact, dtype)),
-                }
-            }
-            (DtypeChoice::Int8, None) => Err(unavailable(
-                "this model or device has no kernels of 8-bit integers",
-            )),
-            (_, None) => exact("this model or device has no kernels of 8-bit integers"),
+        let exact = self.encoder()?;
+        let faster = dtype::faster(level);
+        if faster.is_empty() {
+            let reason = "this processor has no instruction for products of bytes or of bf16";
+            return Ok((exact, Dtype::f32(reason)));
         }
+        let mut calibration = None;
+        let mut reasons = Vec::new();
+        for precision in faster {
+            let Some(encoder) = self.encoder_in(precision)? else {
+                return Ok((exact, Dtype::f32(NO_KERNELS)));
+            };
+            let calibration = match &mut calibration {
+                Some(calibration) => calibration,
+                none => none.insert(Calibration::new(&self.tokenizer, exact.as_ref())?),
+            };
+            let cosine = calibration.worst_cosine(encoder.as_ref())?;
+            let (name, asked) = (precision.name(), dtype::parity(precision));
+            reasons.push(format!(
+                "the worst token state of the calibration text has cosine {cosine:.4} in {name}, \
+                 and at least {asked} is asked"
+            ));
+            if cosine >= asked {
+                let reason = reasons.join("; ");
+                return Ok((encoder, Dtype { precision, reason }));
+            }
+        }
+        Ok((exact, Dtype::f32(&reasons.join("; "))))
+    }
+
+    /// The encoder with products in `precision`; `None` where there are no kernels for it.
+    fn encoder_in(&self, precision: Precision) -> Result<Option<Box<dyn Encoder>>, EncoderError> {
+        if precision == Precision::F32 {
+            return self.encoder().map(Some);
+        }
+        if !matches!(self.config.family, Family::Bert) {
+            return Ok(None);
+        }
+        let encoder = Bert::stored(&self.stored, &self.weights, &self.config, precision)?;
+        Ok(encoder
+            .has_kernels()
+            .then(|| Box::new(encoder) as Box<dyn Encoder>))
     }
 }
 
@@ -164,19 +182,29 @@ pub fn load_weights(
     device: &Device,
     options: LoadOptions,
 ) -> Result<VarBuilder<'static>, EncoderError> {
+    Ok(load_stored(files, config, device, options)?.in_f32(device))
+}
+
+/// The same as the file has them.
+fn load_stored(
+    files: &dyn ModelFiles,
+    config: &EncoderConfig,
+    device: &Device,
+    options: LoadOptions,
+) -> Result<StoredWeights, EncoderError> {
     let mut reader = WeightsReader::open_in(files, "", options)?;
     let prefix = find_prefix(&reader, config.architecture);
     let mut tensors = HashMap::new();
     for (name, shape) in expected_tensors(config) {
         let tensor = if layout::is_absent(config.architecture, &name) {
-            Tensor::zeros(shape, DType::F32, device)?
+            Tensor::zeros(shape, DType::F32, device)?.into()
         } else {
             let stored = stored_name(&reader, config.architecture, &prefix, &name);
-            reader.read(&stored, Some(&shape), device)?
+            reader.read_stored(&stored, Some(&shape), device)?
         };
         tensors.insert(name, tensor);
     }
-    Ok(VarBuilder::from_tensors(tensors, DType::F32, device))
+    Ok(StoredWeights::new(tensors))
 }
 
 /// Names of the files that [`EncoderParts::load`] reads.

@@ -21,6 +21,7 @@ pub mod load;
 pub mod modernbert;
 pub mod ops;
 pub mod pooling;
+pub mod stored;
 pub mod tokenizer;
 pub mod weights;
 

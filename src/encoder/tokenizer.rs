@@ -2,13 +2,30 @@
 //!
 //! A thin layer over the `tokenizers` crate, which reads the `tokenizer.json` of Hugging Face.
 
+mod model;
+mod unigram;
+
 use std::ops::Range;
 use std::path::Path;
 
-use tokenizers::{Encoding, Model, Token, Tokenizer};
+use tokenizers::{
+    DecoderWrapper, Encoding, Model, NormalizerWrapper, PostProcessorWrapper, PreTokenizerWrapper,
+    Token, TokenizerImpl,
+};
+
+use model::TextModel;
 
 use super::error::EncoderError;
 use super::files::io_error;
+
+/// The crate's tokenizer, around the models of this module.
+pub type Tokenizer = TokenizerImpl<
+    TextModel,
+    NormalizerWrapper,
+    PreTokenizerWrapper,
+    PostProcessorWrapper,
+    DecoderWrapper,
+>;
 
 /// The most bytes of one text: spans are 32-bit byte offsets.
 const MAX_TEXT_BYTES: usize = u32::MAX as usize;
@@ -81,7 +98,7 @@ impl TextTokenizer {
     /// # Errors
     /// As [`TextTokenizer::new`].
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, EncoderError> {
-        Self::new(Tokenizer::from_bytes(bytes).map_err(|error| invalid(error.to_string()))?)
+        Self::new(serde_json::from_slice(bytes).map_err(|error| invalid(error.to_string()))?)
     }
 
     /// Takes a tokenizer. Its truncation and padding are switched off: nothing of a text is ever
@@ -103,7 +120,8 @@ impl TextTokenizer {
             .with_truncation(None)
             .map_err(|error| invalid(error.to_string()))?;
         tokenizer.set_encode_special_tokens(true);
-        let Some(largest) = tokenizer.get_vocab(true).into_values().max() else {
+        let added = tokenizer.get_added_tokens_decoder().into_keys().max();
+        let Some(largest) = tokenizer.get_model().largest_id().max(added) else {
             return Err(invalid("the vocabulary is empty".to_owned()));
         };
         let (prefix, suffix) = special_tokens(&tokenizer)?;

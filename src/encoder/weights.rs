@@ -1,4 +1,5 @@
-//! Tensors from safetensors files, one file or shards, as f32; on request from pickles.
+//! Tensors from safetensors files, one file or shards, as f32 or as their own 8-bit integers; on
+//! request from pickles.
 //!
 //! Tensors are read one at a time by their place in the file, so that loading needs the memory of
 //! the tensors that are used and of one tensor's bytes, not of the whole file twice.
@@ -7,6 +8,7 @@ mod pickle;
 
 use std::collections::{BTreeSet, HashMap};
 use std::io::{Read, SeekFrom};
+use std::sync::Arc;
 
 use candle_core::{Device, Tensor};
 use half::slice::HalfFloatSliceExt;
@@ -18,6 +20,7 @@ use serde::Deserialize;
 use super::error::EncoderError;
 use super::files::{ModelFiles, ReadSeek, io_error, is_plain_name};
 use super::load::LoadOptions;
+use super::stored::{Integers, Stored};
 use pickle::Pickles;
 
 pub use pickle::{PICKLE_FILE, PICKLE_INDEX_FILE};
@@ -140,15 +143,29 @@ impl<'a> WeightsReader<'a> {
     /// with the scale of their row, see [`scale_name`].
     ///
     /// # Errors
-    /// [`EncoderError::WrongTensorShape`] when there is no such tensor or `expected` is given and
-    /// differs, [`EncoderError::CorruptWeights`] for another number type or a value that is not
-    /// finite, [`EncoderError::Io`] when reading fails.
+    /// As [`WeightsReader::read_stored`].
     pub fn read(
         &mut self,
         tensor: &str,
         expected: Option<&[usize]>,
         device: &Device,
     ) -> Result<Tensor, EncoderError> {
+        let stored = self.read_stored(tensor, expected, device)?;
+        Ok(stored.to_tensor(device)?)
+    }
+
+    /// The same, but 8-bit integers stay what they are.
+    ///
+    /// # Errors
+    /// [`EncoderError::WrongTensorShape`] when there is no such tensor or `expected` is given and
+    /// differs, [`EncoderError::CorruptWeights`] for another number type or a value that is not
+    /// finite, [`EncoderError::Io`] when reading fails.
+    pub fn read_stored(
+        &mut self,
+        tensor: &str,
+        expected: Option<&[usize]>,
+        device: &Device,
+    ) -> Result<Stored, EncoderError> {
         let found = self.shape(tensor);
         if found.is_none() || expected.is_some_and(|expected| found != Some(expected)) {
             return Err(EncoderError::WrongTensorShape {
@@ -158,11 +175,10 @@ impl<'a> WeightsReader<'a> {
             });
         }
         if let Some(pickles) = &self.pickles {
-            return pickles.read(tensor, device);
+            return Ok(pickles.read(tensor, device)?.into());
         }
         let shard = &mut self.shards[self.shard_of[tensor]];
-        let (values, shape) = shard.read(tensor)?;
-        Ok(Tensor::from_vec(values, shape, device)?)
+        shard.read(tensor, device)
     }
 
     /// Reads every tensor as f32, by name.
@@ -220,13 +236,17 @@ impl<'a> Shard<'a> {
         })
     }
 
-    fn read(&mut self, tensor: &str) -> Result<(Vec<f32>, Vec<usize>), EncoderError> {
+    fn read(&mut self, tensor: &str, device: &Device) -> Result<Stored, EncoderError> {
         let (info, bytes) = self.bytes(tensor)?;
-        let values = if info.dtype == Dtype::I8 {
-            self.scaled(tensor, &info.shape, &bytes)?
-        } else if let Some(values) = to_f32(info.dtype, &bytes) {
-            values
-        } else {
+        let infinite = format!("tensor `{tensor}` has a value that is not a finite number");
+        if info.dtype == Dtype::I8 {
+            let (integers, finite) = self.scaled(tensor, info.shape, bytes)?;
+            if !finite {
+                return Err(corrupt(&self.name, infinite));
+            }
+            return Ok(Stored::Integers(Arc::new(integers)));
+        }
+        let Some(values) = to_f32(info.dtype, &bytes) else {
             let message = format!(
                 "tensor `{tensor}` has dtype {}, not f32, f16, bf16 or i8",
                 info.dtype
@@ -234,10 +254,9 @@ impl<'a> Shard<'a> {
             return Err(corrupt(&self.name, message));
         };
         if !values.iter().all(|value| value.is_finite()) {
-            let message = format!("tensor `{tensor}` has a value that is not a finite number");
-            return Err(corrupt(&self.name, message));
+            return Err(corrupt(&self.name, infinite));
         }
-        Ok((values, info.shape))
+        Ok(Tensor::from_vec(values, info.shape, device)?.into())
     }
 
     fn bytes(&mut self, tensor: &str) -> Result<(TensorInfo, Vec<u8>), EncoderError> {
@@ -256,26 +275,23 @@ impl<'a> Shard<'a> {
         Ok((info, bytes))
     }
 
-    /// Integers times the scale of their row.
+    /// Integers with the scale of each row, and whether the largest product is finite.
     fn scaled(
         &mut self,
         tensor: &str,
-        shape: &[usize],
-        bytes: &[u8],
-    ) -> Result<Vec<f32>, EncoderError> {
+        shape: Vec<usize>,
+        bytes: Vec<u8>,
+    ) -> Result<(Integers, bool), EncoderError> {
         let name = scale_name(tensor);
         let (info, scales) = self.bytes(&name)?;
         let rows = shape.first().copied().unwrap_or(0);
-        let scales = to_f32(info.dtype, &scales).filter(|scales| scales.len() == rows);
-        let Some(scales) = scales else {
+        let scales = to_f32(info.dtype, &scales).unwrap_or_default();
+        let finite = scales.iter().all(|scale| (scale * 128.0).is_finite());
+        let Some(integers) = Integers::new(shape, bytes, scales) else {
             let message = format!("`{name}` is not {rows} floats, one for each row of `{tensor}`");
             return Err(corrupt(&self.name, message));
         };
-        let width = bytes.len() / rows.max(1);
-        let rows = bytes.chunks_exact(width.max(1)).zip(scales);
-        Ok(rows
-            .flat_map(|(row, scale)| row.iter().map(move |&byte| f32::from(byte as i8) * scale))
-            .collect())
+        Ok((integers, finite))
     }
 }
 

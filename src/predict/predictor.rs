@@ -78,7 +78,7 @@ impl Predictor {
             version: manifest.info.version.clone(),
             sha256: folder.sha256().to_owned(),
         };
-        Self::build(&folder, device, dtype, info, registry)
+        Self::from_files_as(&folder, device, dtype, info, registry)
     }
 
     /// Builds the model from its files, which `info` names.
@@ -91,23 +91,36 @@ impl Predictor {
         info: ModelInfo,
         registry: Registry,
     ) -> Result<Self, PredictError> {
-        Self::build(files, device, DtypeChoice::F32, info, registry)
+        Self::from_files_as(files, device, DtypeChoice::F32, info, registry)
     }
 
-    fn build(
+    /// The same with the encoder in another precision than f32.
+    ///
+    /// # Errors
+    /// As [`Predictor::from_files`], or a precision that the model cannot be run in here.
+    pub fn from_files_as(
         files: &dyn ModelFiles,
         device: &Device,
         dtype: DtypeChoice,
         info: ModelInfo,
         registry: Registry,
     ) -> Result<Self, PredictError> {
-        let parts = EncoderParts::load(files, device)?;
-        let (encoder, dtype) = parts.encoder_as(dtype)?;
+        // The two longest steps of a start.
+        let (encoder, matcher) = rayon::join(
+            || -> Result<_, PredictError> {
+                let parts = EncoderParts::load(files, device)?;
+                let (encoder, dtype) = parts.encoder_as(dtype)?;
+                let EncoderParts {
+                    config, tokenizer, ..
+                } = parts;
+                Ok((encoder, dtype, config, tokenizer))
+            },
+            || Matcher::new(&registry, None),
+        );
+        let (encoder, dtype, config, tokenizer) = encoder?;
+        let matcher = Arc::new(matcher?);
         let precision = dtype.precision;
         tracing::info!(?precision, reason = dtype.reason, "chose the precision");
-        let EncoderParts {
-            config, tokenizer, ..
-        } = parts;
         let text = files.require(HEADS_CONFIG_FILE)?;
         let heads: HeadsConfig = serde_json::from_slice(&text)
             .map_err(|error| PredictError::InvalidHeads(error.to_string()))?;
@@ -120,7 +133,6 @@ impl Predictor {
             weights.insert(name.clone(), reader.read(&name, Some(&shape), device)?);
         }
         let weights = VarBuilder::from_tensors(weights, DType::F32, device);
-        let matcher = Arc::new(Matcher::new(&registry, None)?);
         Ok(Self {
             encoder,
             dtype,

@@ -4,6 +4,7 @@ use std::num::NonZero;
 
 use serde::Serialize;
 
+use crate::encoder::cpu::simd::Level;
 use crate::encoder::device::DeviceChoice;
 
 /// The processor.
@@ -17,6 +18,8 @@ pub(super) struct Cpu {
     pub threads: usize,
     /// Extensions that matter to the kernels, by the names of the compiler.
     pub features: Vec<&'static str>,
+    /// Which kernels the encoder takes.
+    pub kernels: &'static str,
 }
 
 impl Cpu {
@@ -27,6 +30,7 @@ impl Cpu {
             processors: std::thread::available_parallelism().map_or(1, NonZero::get),
             threads: rayon::current_num_threads(),
             features: features(),
+            kernels: Level::best().name(),
         }
     }
 }

@@ -58,6 +58,7 @@ struct ModelReport {
     info: Option<ModelInfo>,
     files: Vec<FileReport>,
     encoder: Option<EncoderReport>,
+    dtype: Option<DtypeReport>,
     self_test: Option<Outcome>,
 }
 
@@ -76,6 +77,14 @@ struct EncoderReport {
     max_tokens: usize,
     vocab: usize,
     device: String,
+}
+
+/// What the encoder multiplies in.
+#[derive(Debug, Serialize)]
+struct DtypeReport {
+    asked: String,
+    precision: &'static str,
+    reason: String,
 }
 
 impl Check {
@@ -188,7 +197,9 @@ fn examine(args: &DoctorArgs, report: &mut ModelReport, checks: &mut Vec<Check>)
     let Some(device) = device else {
         return;
     };
-    let predictor = match Predictor::from_files(&folder, &device, info, registry) {
+    let asked = args.model.source.dtype;
+    let loaded = Predictor::from_files_as(&folder, &device, asked, info, registry);
+    let predictor = match loaded {
         Ok(predictor) => predictor,
         Err(error) => return checks.push(Check::error("model_loads", &error)),
     };
@@ -200,6 +211,12 @@ fn examine(args: &DoctorArgs, report: &mut ModelReport, checks: &mut Vec<Check>)
         max_tokens: encoder.max_tokens,
         vocab: encoder.vocab,
         device: device_name(&encoder.device),
+    });
+    let dtype = predictor.dtype();
+    report.dtype = Some(DtypeReport {
+        asked: asked.to_string(),
+        precision: dtype.precision.name(),
+        reason: dtype.reason.clone(),
     });
     checks.push(Check::pass("model_loads", "tokenizer, encoder and heads"));
     let (check, outcome) = self_test(&folder, &predictor);
@@ -289,6 +306,7 @@ fn print(report: &Report, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "stance {}", report.version)?;
     writeln!(out, "cpu      {} {}", cpu.architecture, cpu.system)?;
     writeln!(out, "features {}", cpu.features.join(" "))?;
+    writeln!(out, "kernels  {}", cpu.kernels)?;
     writeln!(out, "threads  {} of {}", cpu.threads, cpu.processors)?;
     if let Some(memory) = &report.memory {
         let mib = |bytes: u64| bytes >> 20;
@@ -334,6 +352,9 @@ fn print(report: &Report, out: &mut impl Write) -> io::Result<()> {
             encoder.max_tokens,
             encoder.device
         )?;
+    }
+    if let Some(dtype) = &model.dtype {
+        writeln!(out, "dtype    {}: {}", dtype.precision, dtype.reason)?;
     }
     for check in &report.checks {
         let status = match check.status {

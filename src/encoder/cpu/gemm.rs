@@ -5,134 +5,10 @@
 //! inner dimension (Goto & van de Geijn 2008). All rows pass one panel before the next, so that
 //! a panel is read from memory once per call.
 
-use super::math::{gelu, gelu_with_derivative};
+use super::epilogue::{Epilogue, holds};
 use super::pack::{Packed, Precision};
 use super::quantise::Rows;
-use super::simd::{Kernel, Simd, load_up_to, store_up_to};
-
-/// What happens to a vector of results.
-pub trait Epilogue {
-    /// Whether results of `rows` by `columns` fit in the slices.
-    fn fits(&self, rows: usize, columns: usize) -> bool;
-
-    /// Takes the results `y` of `row` from `column` on; the first `count` are meant, all if that
-    /// is more than a vector.
-    ///
-    /// # Safety
-    /// As [`Simd`], within what [`Epilogue::fits`] was asked.
-    unsafe fn take<S: Simd>(&mut self, row: usize, column: usize, count: usize, y: S::V);
-}
-
-/// Whether `slice` holds `rows` of `columns`, each `ld` after the one before.
-fn holds(len: usize, ld: usize, rows: usize, columns: usize) -> bool {
-    columns <= ld && (rows == 0 || (rows - 1) * ld + columns <= len)
-}
-
-/// `out = y`.
-pub struct Store<'a> {
-    /// Rows, `ld` apart.
-    pub out: &'a mut [f32],
-    /// Values from row to row.
-    pub ld: usize,
-}
-
-impl Epilogue for Store<'_> {
-    fn fits(&self, rows: usize, columns: usize) -> bool {
-        holds(self.out.len(), self.ld, rows, columns)
-    }
-
-    #[inline(always)]
-    unsafe fn take<S: Simd>(&mut self, row: usize, column: usize, count: usize, y: S::V) {
-        // SAFETY: within `out` by `fits`.
-        unsafe { store_up_to::<S>(self.out.as_mut_ptr().add(row * self.ld + column), y, count) }
-    }
-}
-
-/// `out = y + residual`.
-pub struct AddTo<'a> {
-    /// `[rows, columns]`.
-    pub out: &'a mut [f32],
-    /// `[rows, columns]`.
-    pub residual: &'a [f32],
-    /// Columns of both.
-    pub ld: usize,
-}
-
-impl Epilogue for AddTo<'_> {
-    fn fits(&self, rows: usize, columns: usize) -> bool {
-        holds(self.out.len(), self.ld, rows, columns)
-            && holds(self.residual.len(), self.ld, rows, columns)
-    }
-
-    #[inline(always)]
-    unsafe fn take<S: Simd>(&mut self, row: usize, column: usize, count: usize, y: S::V) {
-        let at = row * self.ld + column;
-        // SAFETY: within both slices by `fits`.
-        unsafe {
-            let residual = load_up_to::<S>(self.residual.as_ptr().add(at), count);
-            store_up_to::<S>(self.out.as_mut_ptr().add(at), S::add(y, residual), count);
-        }
-    }
-}
-
-/// `out = gelu(y)`, and `before = y` where a backward pass will ask for it.
-pub struct Gelu<'a> {
-    /// `[rows, columns]`.
-    pub out: &'a mut [f32],
-    /// `[rows, columns]`, or empty.
-    pub before: &'a mut [f32],
-    /// Columns.
-    pub ld: usize,
-}
-
-impl Epilogue for Gelu<'_> {
-    fn fits(&self, rows: usize, columns: usize) -> bool {
-        holds(self.out.len(), self.ld, rows, columns)
-            && (self.before.is_empty() || holds(self.before.len(), self.ld, rows, columns))
-    }
-
-    #[inline(always)]
-    unsafe fn take<S: Simd>(&mut self, row: usize, column: usize, count: usize, y: S::V) {
-        let at = row * self.ld + column;
-        // SAFETY: within both slices by `fits`.
-        unsafe {
-            if !self.before.is_empty() {
-                store_up_to::<S>(self.before.as_mut_ptr().add(at), y, count);
-            }
-            store_up_to::<S>(self.out.as_mut_ptr().add(at), gelu::<S>(y), count);
-        }
-    }
-}
-
-/// The way back through GELU: `y` is the gradient of its result, `x` its argument; then
-/// `value = gelu(x)` and `x = y · gelu'(x)`.
-pub struct GeluGrad<'a> {
-    /// `[rows, columns]`.
-    pub x: &'a mut [f32],
-    /// `[rows, columns]`.
-    pub value: &'a mut [f32],
-    /// Columns of both.
-    pub ld: usize,
-}
-
-impl Epilogue for GeluGrad<'_> {
-    fn fits(&self, rows: usize, columns: usize) -> bool {
-        holds(self.x.len(), self.ld, rows, columns)
-            && holds(self.value.len(), self.ld, rows, columns)
-    }
-
-    #[inline(always)]
-    unsafe fn take<S: Simd>(&mut self, row: usize, column: usize, count: usize, y: S::V) {
-        let at = row * self.ld + column;
-        // SAFETY: within both slices by `fits`.
-        unsafe {
-            let x = self.x.as_mut_ptr().add(at);
-            let (value, derivative) = gelu_with_derivative::<S>(load_up_to::<S>(x, count));
-            store_up_to::<S>(self.value.as_mut_ptr().add(at), value, count);
-            store_up_to::<S>(x, S::mul(y, derivative), count);
-        }
-    }
-}
+use super::simd::{Kernel, Simd, load_up_to};
 
 /// Steps of a product over which a panel's words are fetched into the first cache before they are
 /// needed.
@@ -240,6 +116,32 @@ unsafe fn tile_i8<S: Simd, const R: usize>(
     }
 }
 
+/// The same of bf16, two per word.
+#[inline(always)]
+unsafe fn tile_bf16<S: Simd, const R: usize>(
+    groups: usize,
+    a: *const u32,
+    ar: usize,
+    b: *const u32,
+    ahead: Ahead,
+) -> [[S::V; 2]; R] {
+    // SAFETY: the caller's.
+    unsafe {
+        let mut sums = [[S::splat(0.0); 2]; R];
+        for i in 0..groups {
+            ahead.fetch::<S>(i, b.add(i * 2 * S::LANES));
+            let b0 = S::load_i(b.add(i * 2 * S::LANES));
+            let b1 = S::load_i(b.add(i * 2 * S::LANES + S::LANES));
+            for (r, sums) in sums.iter_mut().enumerate() {
+                let x = S::splat_i(*a.add(r * ar + i) as i32);
+                sums[0] = S::dot_bf16(sums[0], b0, x);
+                sums[1] = S::dot_bf16(sums[1], b1, x);
+            }
+        }
+        sums
+    }
+}
+
 /// Calls `$body` for strips of rows of a constant number `$R`, as many as are left.
 macro_rules! strips {
     ($S:ident, $rows:expr, $row:ident, $R:ident, $body:block) => {
@@ -284,6 +186,7 @@ struct Product<'a, E> {
 /// The rows that are multiplied.
 enum Operand<'a> {
     F32 { x: &'a [f32], ld: usize },
+    Bf16(&'a Rows),
     Int8(&'a Rows),
 }
 
@@ -313,6 +216,10 @@ impl<E: Epilogue> Kernel for Product<'_, E> {
             Operand::F32 { x, ld } => {
                 assert!(packed.precision == Precision::F32 && holds(x.len(), *ld, rows, groups));
             }
+            Operand::Bf16(x) => assert!(
+                packed.precision == Precision::Bf16
+                    && holds(x.words.as_slice().len(), x.stride, rows, groups)
+            ),
             Operand::Int8(x) => assert!(
                 packed.precision == Precision::Int8
                     && holds(x.words.as_slice().len(), x.stride, rows, groups)
@@ -332,6 +239,10 @@ impl<E: Epilogue> Kernel for Product<'_, E> {
                             let a = x.as_ptr().add(row * ld);
                             let fetch = |i, b: *const f32| ahead.fetch::<S>(i, b.cast());
                             sums = tile_with::<S, R>(groups, a, (*ld, 1), b.cast(), width, fetch);
+                        }
+                        Operand::Bf16(x) => {
+                            let a = x.words.as_slice().as_ptr().add(row * x.stride);
+                            sums = tile_bf16::<S, R>(groups, a, x.stride, b, ahead);
                         }
                         Operand::Int8(x) => {
                             let a = x.words.as_slice().as_ptr().add(row * x.stride);
@@ -369,7 +280,7 @@ impl<E: Epilogue> Kernel for Product<'_, E> {
 }
 
 /// `epilogue(x · wᵀ + bias)` for `rows` rows of `x`, each `ld` after the one before; an empty
-/// `bias` is none. `scratch` holds quantised rows.
+/// `bias` is none. `scratch` holds the rows in the precision of the weights.
 ///
 /// # Panics
 /// When the slices are shorter than `rows`, the weights and the epilogue ask.
@@ -384,9 +295,13 @@ pub fn multiply<E: Epilogue>(
 ) {
     let operand = match packed.precision {
         Precision::F32 => Operand::F32 { x, ld },
-        Precision::Int8 => {
-            scratch.fill(packed.level, x, ld, packed.inputs, rows);
-            Operand::Int8(scratch)
+        precision => {
+            scratch.fill(packed.level, precision, x, ld, packed.inputs, rows);
+            if precision == Precision::Bf16 {
+                Operand::Bf16(scratch)
+            } else {
+                Operand::Int8(scratch)
+            }
         }
     };
     packed.level.run(Product {

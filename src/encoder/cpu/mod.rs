@@ -1,7 +1,7 @@
 //! The encoder on a CPU, without stock candle: packed weights, fused layers, and kernels chosen
 //! by what the processor can do.
 //!
-//! [`simd`] abstracts the instruction sets; [`pack`], [`quantise`] and [`gemm`] multiply;
+//! [`simd`] abstracts the instruction sets; [`pack`], [`quantise`], [`gemm`] and [`epilogue`] multiply;
 //! [`attention`], [`norm`] and [`math`] are the rest of a layer; [`stack`] runs the layers of a
 //! BERT, and [`train`] the same with a way back.
 //!
@@ -14,6 +14,7 @@
 
 pub mod attention;
 pub mod buffer;
+pub mod epilogue;
 pub mod gemm;
 pub mod heads;
 pub mod math;

@@ -13,12 +13,13 @@ use super::stack::{Dense, Layer, Norm, Stack};
 use super::train::{
     Gradients, LayerTape, LayerTensors, Named, TrainLayer, Transposed, with_values,
 };
+use crate::encoder::stored::Stored;
 
 /// The embedding tables and their normalisation.
 #[derive(Clone)]
-pub struct EmbeddingTensors {
+pub struct EmbeddingTensors<W = Tensor> {
     /// `[vocab, hidden]`.
-    pub words: Tensor,
+    pub words: W,
     /// `[positions, hidden]`.
     pub positions: Tensor,
     /// `[types, hidden]`, of which row 0 is added.
@@ -27,13 +28,13 @@ pub struct EmbeddingTensors {
     pub norm: Named,
 }
 
-/// Everything that an encoder is made of.
+/// Everything that an encoder is made of; its matrices may be kept in another form.
 #[derive(Clone)]
-pub struct ModelTensors {
+pub struct ModelTensors<W = Tensor> {
     /// Before the first layer.
-    pub embeddings: EmbeddingTensors,
+    pub embeddings: EmbeddingTensors<W>,
     /// First to last.
-    pub layers: Vec<LayerTensors>,
+    pub layers: Vec<LayerTensors<W>>,
     /// Attention heads.
     pub heads: usize,
     /// Added to the variance in all normalisations.
@@ -90,12 +91,19 @@ fn norm(named: &Named, eps: f64) -> Result<Norm> {
     })
 }
 
-fn dense(level: Level, precision: Precision, parts: &[&Named]) -> Result<Dense> {
-    let (outputs, inputs) = parts[0].weight.dims2()?;
-    let weights: Vec<&Tensor> = parts.iter().map(|p| &p.weight).collect();
-    let weight = with_values(&weights, |w| {
-        let row = |o: usize| &w[o / outputs][o % outputs * inputs..][..inputs];
-        Packed::by_output(level, precision, outputs * w.len(), inputs, row)
+fn dense<W: Into<Stored> + Clone>(
+    level: Level,
+    precision: Precision,
+    parts: &[&Named<W>],
+) -> Result<Dense> {
+    let weights: Vec<Stored> = parts.iter().map(|p| p.weight.clone().into()).collect();
+    let &[outputs, inputs] = weights[0].shape() else {
+        candle_core::bail!("a matrix expected, not {:?}", weights[0].shape())
+    };
+    let weights: Vec<&Stored> = weights.iter().collect();
+    let weight = Stored::with_rows(&weights, inputs, |row| {
+        let row = |o: usize| row(o / outputs, o % outputs);
+        Packed::by_output(level, precision, outputs * weights.len(), inputs, row)
     })?;
     let mut bias = Vec::with_capacity(outputs * parts.len());
     for part in parts {
@@ -104,7 +112,12 @@ fn dense(level: Level, precision: Precision, parts: &[&Named]) -> Result<Dense> 
     Ok(Dense { weight, bias })
 }
 
-fn layer(level: Level, precision: Precision, t: &LayerTensors, eps: f64) -> Result<Layer> {
+fn layer<W: Into<Stored> + Clone>(
+    level: Level,
+    precision: Precision,
+    t: &LayerTensors<W>,
+    eps: f64,
+) -> Result<Layer> {
     let [q, k, v] = &t.projections;
     Ok(Layer {
         qkv: dense(level, precision, &[q, k, v])?,
@@ -126,13 +139,13 @@ pub struct Batch {
     pub offsets: Vec<usize>,
 }
 
-struct Embeddings {
-    tensors: EmbeddingTensors,
+struct Embeddings<W = Tensor> {
+    tensors: EmbeddingTensors<W>,
     norm: Norm,
 }
 
-impl Embeddings {
-    fn new(tensors: EmbeddingTensors, eps: f64) -> Result<Self> {
+impl<W: Into<Stored> + Clone> Embeddings<W> {
+    fn new(tensors: EmbeddingTensors<W>, eps: f64) -> Result<Self> {
         Ok(Self {
             norm: norm(&tensors.norm, eps)?,
             tensors,
@@ -144,14 +157,20 @@ impl Embeddings {
         let t = &self.tensors;
         let hidden = self.norm.gamma.len();
         let mut sum = Buffer::taken(batch.ids.len() * hidden);
-        with_values(&[&t.words, &t.positions, &t.token_type], |tables| {
-            let kind = &tables[2][..hidden];
+        let tables = [
+            t.words.clone().into(),
+            Stored::from(t.positions.clone()),
+            Stored::from(t.token_type.clone()),
+        ];
+        Stored::with_rows(&tables.each_ref(), hidden, |row| {
+            let (mut place, mut kind) = (vec![0.0; hidden], vec![0.0; hidden]);
+            let kind = row(2, 0).values(&mut kind);
             let rows = batch.ids.iter().zip(&batch.positions);
             for (out, (&id, &position)) in sum.chunks_exact_mut(hidden).zip(rows) {
-                let word = &tables[0][id as usize * hidden..][..hidden];
-                let position = &tables[1][position as usize * hidden..][..hidden];
-                for (((o, w), p), k) in out.iter_mut().zip(word).zip(position).zip(kind) {
-                    *o = w + p + k;
+                row(0, id as usize).write(out);
+                let place = row(1, position as usize).values(&mut place);
+                for ((o, p), k) in out.iter_mut().zip(place).zip(kind) {
+                    *o = *o + p + k;
                 }
             }
         })?;
@@ -159,7 +178,9 @@ impl Embeddings {
         self.norm.apply(level, &sum, &mut out);
         Ok((sum, out))
     }
+}
 
+impl Embeddings {
     fn backward(&self, level: Level, batch: &Batch, sum: &[f32], grad: &[f32], sink: &Gradients) {
         let t = &self.tensors;
         let hidden = self.norm.gamma.len();
@@ -194,7 +215,7 @@ impl Embeddings {
 
 /// An encoder of frozen weights.
 pub struct Frozen {
-    embeddings: Embeddings,
+    embeddings: Embeddings<Stored>,
     stack: Stack,
 }
 
@@ -203,14 +224,25 @@ impl Frozen {
     ///
     /// # Errors
     /// When they are not [`ModelTensors::supported`].
-    pub fn new(tensors: &ModelTensors, level: Level, precision: Precision) -> Result<Self> {
+    pub fn new<W: Into<Stored> + Clone>(
+        tensors: &ModelTensors<W>,
+        level: Level,
+        precision: Precision,
+    ) -> Result<Self> {
         let layers = tensors
             .layers
             .iter()
             .map(|t| layer(level, precision, t, tensors.eps))
             .collect::<Result<_>>()?;
+        let e = &tensors.embeddings;
+        let embeddings = EmbeddingTensors {
+            words: e.words.clone().into(),
+            positions: e.positions.clone(),
+            token_type: e.token_type.clone(),
+            norm: e.norm.clone(),
+        };
         Ok(Self {
-            embeddings: Embeddings::new(tensors.embeddings.clone(), tensors.eps)?,
+            embeddings: Embeddings::new(embeddings, tensors.eps)?,
             stack: Stack {
                 level,
                 layers,

@@ -1,15 +1,17 @@
 //! Weights in the order in which the matrix product reads them.
 //!
 //! The output channels are cut into panels of two vectors. Within a panel, all channels of one
-//! input (or of four inputs, as bytes of one word) stand side by side, so that the inner loop
-//! reads straight on.
+//! input (or of two inputs as bf16, or of four as bytes, in one word) stand side by side, so that
+//! the inner loop reads straight on.
 
 use std::ops::Range;
 
+use half::bf16;
 use rayon::prelude::*;
 
-use super::quantise::{inverse, quantise_row};
+use super::quantise::{bf16_row, inverse, quantise_row};
 use super::simd::{Kernel, Level, Simd, load_up_to};
+use crate::encoder::stored::Row;
 
 /// A cache line of words.
 #[repr(C, align(64))]
@@ -60,8 +62,30 @@ pub enum Precision {
     /// 32-bit floats.
     #[default]
     F32,
+    /// 16-bit brain floats, added up in f32.
+    Bf16,
     /// 8-bit integers: weights with one scale per output channel, activations with one per row.
     Int8,
+}
+
+impl Precision {
+    /// As `--dtype` and recipes call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::Bf16 => "bf16",
+            Self::Int8 => "int8",
+        }
+    }
+
+    /// Values in a word of 32 bits.
+    pub(super) fn per_word(self) -> usize {
+        match self {
+            Self::F32 => 1,
+            Self::Bf16 => 2,
+            Self::Int8 => 4,
+        }
+    }
 }
 
 /// A matrix `[outputs, inputs]` in panels.
@@ -70,19 +94,16 @@ pub struct Packed {
     pub(super) precision: Precision,
     pub(super) outputs: usize,
     pub(super) inputs: usize,
-    /// Words per output channel: inputs, or a quarter of them, rounded up.
+    /// Words per output channel: inputs, or a half or a quarter of them, rounded up.
     pub(super) groups: usize,
     pub(super) words: Words,
-    /// One per output channel of every panel; 1 for f32.
+    /// One per output channel of every panel; 1 but for integers.
     pub(super) scales: Vec<f32>,
 }
 
 impl Packed {
     fn empty(level: Level, precision: Precision, outputs: usize, inputs: usize) -> Self {
-        let groups = match precision {
-            Precision::F32 => inputs,
-            Precision::Int8 => inputs.div_ceil(4),
-        };
+        let groups = inputs.div_ceil(precision.per_word());
         let padded = outputs.next_multiple_of(2 * level.lanes());
         Self {
             level,
@@ -136,30 +157,48 @@ impl Packed {
     }
 
     /// Packs a matrix whose row `o`, `inputs` long, holds the weights of output channel `o`.
-    pub fn by_output<'a>(
+    /// Integers become integers as they are.
+    pub fn by_output<'a, R: Into<Row<'a>>>(
         level: Level,
         precision: Precision,
         outputs: usize,
         inputs: usize,
-        row: impl Fn(usize) -> &'a [f32] + Sync,
+        row: impl Fn(usize) -> R + Sync,
     ) -> Self {
         let width = 2 * level.lanes();
-        let fill = |channels: Range<usize>, words: &mut [u32], scales: &mut [f32]| match precision {
-            Precision::F32 => {
-                for (c, channel) in channels.enumerate() {
-                    for (i, x) in row(channel)[..inputs].iter().enumerate() {
-                        words[i * width + c] = x.to_bits();
+        let fill = |channels: Range<usize>, words: &mut [u32], scales: &mut [f32]| {
+            let mut space = vec![0.0; inputs];
+            // One row in fewer bits; those that are rounded up are zeros.
+            let mut packed = vec![0u32; inputs.div_ceil(64) * 64 / precision.per_word()];
+            for (c, (channel, scale)) in channels.zip(scales).enumerate() {
+                let row = row(channel).into();
+                match (precision, row) {
+                    (Precision::F32, _) => {
+                        for (word, x) in packed.iter_mut().zip(row.values(&mut space)) {
+                            *word = x.to_bits();
+                        }
+                    }
+                    (Precision::Bf16, _) => {
+                        bf16_row(level, row.values(&mut space), &mut packed);
+                    }
+                    (Precision::Int8, Row::Floats(x)) => {
+                        *scale = quantise_row(level, x, 128, &mut packed).0;
+                    }
+                    (Precision::Int8, Row::Integers(bytes, of)) => {
+                        *scale = of;
+                        for (word, bytes) in packed.iter_mut().zip(bytes.chunks(4)) {
+                            let mut all = [0; 4];
+                            all[..bytes.len()].copy_from_slice(bytes);
+                            // Signed to unsigned: plus 128.
+                            *word = u32::from_le_bytes(all) ^ 0x8080_8080;
+                        }
                     }
                 }
-            }
-            Precision::Int8 => {
-                let mut bytes = vec![0u32; inputs.div_ceil(64) * 16];
-                for (c, (channel, scale)) in channels.zip(scales).enumerate() {
-                    let row = &row(channel)[..inputs];
-                    *scale = quantise_row(level, row, 128, &mut bytes).0;
-                    for (i, word) in bytes[..inputs.div_ceil(4)].iter().enumerate() {
-                        words[i * width + c] = *word;
-                    }
+                for (i, word) in packed[..inputs.div_ceil(precision.per_word())]
+                    .iter()
+                    .enumerate()
+                {
+                    words[i * width + c] = *word;
                 }
             }
         };
@@ -183,6 +222,13 @@ impl Packed {
                         for (word, x) in words[i * width..].iter_mut().zip(columns(i)) {
                             *word = x.to_bits();
                         }
+                    }
+                }
+                Precision::Bf16 => {
+                    let half = |x: f32| u32::from(bf16::from_f32(x).to_bits());
+                    for i in 0..inputs {
+                        let words = words[i / 2 * width..].iter_mut().zip(columns(i));
+                        words.for_each(|(word, x)| *word |= half(*x) << (i % 2 * 16));
                     }
                 }
                 Precision::Int8 => level.run(Panel {

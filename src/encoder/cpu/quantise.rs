@@ -1,6 +1,6 @@
-//! Rows as 8-bit integers with one scale each, symmetric around zero.
+//! Rows in fewer bits: as 8-bit integers with one scale each, symmetric around zero, or as bf16.
 
-use super::pack::Words;
+use super::pack::{Precision, Words};
 use super::simd::{Kernel, Level, Simd, load_up_to};
 
 /// A scale and what values are multiplied with to be quantised by it.
@@ -69,33 +69,77 @@ pub fn quantise_row(level: Level, x: &[f32], offset: i32, bytes: &mut [u32]) -> 
     level.run(Row { x, offset, bytes })
 }
 
-/// Quantised rows, reused from call to call.
+struct Halves<'a> {
+    x: &'a [f32],
+    words: &'a mut [u32],
+}
+
+impl Kernel for Halves<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) {
+        let n = self.x.len();
+        assert!(self.words.len() * 2 >= n.next_multiple_of(S::LANES));
+        let out = self.words.as_mut_ptr().cast::<u16>();
+        // SAFETY: loads stay below `n`; stores of `LANES` halves below `n` rounded up, which the
+        // assert allows.
+        unsafe {
+            for i in (0..n).step_by(S::LANES) {
+                S::store_bf16(out.add(i), load_up_to::<S>(self.x.as_ptr().add(i), n - i));
+            }
+        }
+    }
+}
+
+/// Rounds `x` to bf16, two values a word; `words` must hold the length of `x` rounded up to 64
+/// bytes. What is rounded up is zeros, to the next vector at least.
+pub fn bf16_row(level: Level, x: &[f32], words: &mut [u32]) {
+    level.run(Halves { x, words });
+}
+
+/// Rows in fewer bits, reused from call to call.
 #[derive(Default)]
 pub struct Rows {
     pub(super) words: Words,
     /// Words from row to row.
     pub(super) stride: usize,
+    /// One per row of integers; none for bf16.
     pub(super) scales: Vec<f32>,
     pub(super) sums: Vec<i32>,
 }
 
 impl Rows {
-    /// Takes up the rows of `x`, each `width` long and `ld` after the one before.
-    pub fn fill(&mut self, level: Level, x: &[f32], ld: usize, width: usize, rows: usize) {
-        self.stride = width.div_ceil(64) * 16;
+    /// Takes up the rows of `x`, each `width` long and `ld` after the one before, in `precision`,
+    /// which is not f32.
+    pub fn fill(
+        &mut self,
+        level: Level,
+        precision: Precision,
+        x: &[f32],
+        ld: usize,
+        width: usize,
+        rows: usize,
+    ) {
+        self.stride = width.div_ceil(16 * precision.per_word()) * 16;
         self.words.reserve(self.stride * rows);
         self.scales.clear();
         self.sums.clear();
-        for (r, bytes) in self
+        for (r, words) in self
             .words
             .as_mut_slice()
             .chunks_exact_mut(self.stride)
             .take(rows)
             .enumerate()
         {
-            let (scale, sum) = quantise_row(level, &x[r * ld..r * ld + width], 0, bytes);
-            self.scales.push(scale);
-            self.sums.push(sum);
+            let x = &x[r * ld..r * ld + width];
+            if precision == Precision::Int8 {
+                let (scale, sum) = quantise_row(level, x, 0, words);
+                self.scales.push(scale);
+                self.sums.push(sum);
+            } else {
+                bf16_row(level, x, words);
+            }
         }
     }
 }

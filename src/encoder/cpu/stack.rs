@@ -9,7 +9,8 @@ use std::cell::RefCell;
 use rayon::prelude::*;
 
 use super::buffer::Buffer;
-use super::gemm::{AddTo, Gelu, Store, multiply};
+use super::epilogue::{AddTo, Gelu, Store};
+use super::gemm::multiply;
 use super::heads::Heads;
 use super::norm::layer_norm;
 use super::pack::Packed;

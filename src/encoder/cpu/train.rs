@@ -11,12 +11,14 @@ use candle_core::{Result, Tensor};
 use rayon::prelude::*;
 
 use super::buffer::Buffer;
-use super::gemm::{AddTo, GeluGrad, Store, multiply};
+use super::epilogue::{AddTo, GeluGrad, Store};
+use super::gemm::multiply;
 use super::heads::Heads;
 use super::norm::{Sums, add_rows, layer_norm_grad};
 use super::pack::{Packed, Precision};
 use super::simd::Level;
 use super::stack::{CHUNK, ChunkOf, Layer, Norm, some, with_scratch};
+use crate::encoder::stored::floats;
 
 /// Gradients of some weights.
 #[derive(Default)]
@@ -113,28 +115,28 @@ impl Gradients {
     }
 }
 
-/// Weight and bias as tensors, `[out, in]` and `[out]`.
+/// Weight and bias, `[out, in]` and `[out]`.
 #[derive(Clone)]
-pub struct Named {
+pub struct Named<W = Tensor> {
     /// Matrix, or scale of a normalisation.
-    pub weight: Tensor,
+    pub weight: W,
     /// Bias, or shift.
     pub bias: Tensor,
 }
 
-/// The tensors of one layer.
+/// The tensors of one layer; its matrices may be kept in another form.
 #[derive(Clone)]
-pub struct LayerTensors {
+pub struct LayerTensors<W = Tensor> {
     /// Query, key and value.
-    pub projections: [Named; 3],
+    pub projections: [Named<W>; 3],
     /// Output of the attention.
-    pub output: Named,
+    pub output: Named<W>,
     /// After the attention.
     pub attention_norm: Named,
     /// Up to the inner width.
-    pub up: Named,
+    pub up: Named<W>,
     /// Back down.
-    pub down: Named,
+    pub down: Named<W>,
     /// After the feed-forward block.
     pub output_norm: Named,
 }
@@ -182,15 +184,7 @@ pub fn with_values<T>(tensors: &[&Tensor], f: impl FnOnce(&[&[f32]]) -> T) -> Re
     let guards: Vec<_> = tensors.iter().map(|t| t.storage_and_layout()).collect();
     let values = guards
         .iter()
-        .map(|(storage, layout)| {
-            let candle_core::Storage::Cpu(candle_core::CpuStorage::F32(data)) = &**storage else {
-                candle_core::bail!("f32 weights on the CPU expected")
-            };
-            match layout.contiguous_offsets() {
-                Some((start, end)) => Ok(&data[start..end]),
-                None => candle_core::bail!("contiguous weights expected"),
-            }
-        })
+        .map(|(storage, layout)| floats(storage, layout))
         .collect::<Result<Vec<_>>>()?;
     Ok(f(&values))
 }

@@ -208,4 +208,26 @@ unsafe impl Simd for Avx2 {
             _mm256_add_epi32(acc, _mm256_add_epi32(even, odd))
         }
     }
+    #[inline(always)]
+    unsafe fn low_bf16(v: __m256i) -> __m256 {
+        unsafe { _mm256_castsi256_ps(_mm256_slli_epi32::<16>(v)) }
+    }
+    #[inline(always)]
+    unsafe fn high_bf16(v: __m256i) -> __m256 {
+        unsafe { _mm256_castsi256_ps(_mm256_and_si256(v, _mm256_set1_epi32(-0x1_0000))) }
+    }
+    #[inline(always)]
+    unsafe fn store_bf16(p: *mut u16, v: __m256) {
+        unsafe {
+            let bits = _mm256_castps_si256(v);
+            let odd = _mm256_and_si256(_mm256_srli_epi32::<16>(bits), _mm256_set1_epi32(1));
+            let up = _mm256_add_epi32(odd, _mm256_set1_epi32(0x7fff));
+            let rounded = _mm256_srli_epi32::<16>(_mm256_add_epi32(bits, up));
+            let nan = _mm256_castps_si256(_mm256_cmp_ps::<_CMP_UNORD_Q>(v, v));
+            let words = _mm256_blendv_epi8(rounded, _mm256_set1_epi32(0x7fc0), nan);
+            // Packs within halves; the second and third quarters change places.
+            let packed = _mm256_permute4x64_epi64::<0b1101_1000>(_mm256_packus_epi32(words, words));
+            _mm_storeu_si128(p.cast(), _mm256_castsi256_si128(packed));
+        }
+    }
 }

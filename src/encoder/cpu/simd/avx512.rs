@@ -1,4 +1,4 @@
-//! AVX-512 with VNNI.
+//! AVX-512 with VNNI, and with BF16 where the processor has that too.
 
 #![allow(clippy::wildcard_imports)] // a hundred instructions
 
@@ -6,9 +6,9 @@ use std::arch::x86_64::*;
 
 use super::{Kernel, Simd};
 
-/// Sixteen lanes.
+/// Sixteen lanes; `BF16` says whether the processor multiplies bf16.
 #[derive(Clone, Copy)]
-pub struct Avx512;
+pub struct Avx512<const BF16: bool>;
 
 /// Runs `kernel` where AVX-512 may be used.
 ///
@@ -17,7 +17,17 @@ pub struct Avx512;
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma")]
 pub unsafe fn enter<K: Kernel>(kernel: K) -> K::Output {
     // SAFETY: this function's own condition.
-    unsafe { kernel.run::<Avx512>() }
+    unsafe { kernel.run::<Avx512<false>>() }
+}
+
+/// The same where BF16 may be used too.
+///
+/// # Safety
+/// The processor must have the features named.
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx512bf16,avx2,fma")]
+pub unsafe fn enter_bf16<K: Kernel>(kernel: K) -> K::Output {
+    // SAFETY: this function's own condition.
+    unsafe { kernel.run::<Avx512<true>>() }
 }
 
 #[inline(always)]
@@ -28,7 +38,7 @@ fn mask(n: usize) -> u16 {
 // SAFETY: each method is the instruction of its name; loads and stores are the unaligned ones,
 // and the masked ones touch the first `n` values alone.
 #[allow(clippy::inline_always)]
-unsafe impl Simd for Avx512 {
+unsafe impl<const BF16: bool> Simd for Avx512<BF16> {
     const LANES: usize = 16;
     const ROWS: usize = 12;
     const OFFSET: i32 = 128;
@@ -167,5 +177,45 @@ unsafe impl Simd for Avx512 {
     #[inline(always)]
     unsafe fn dot(acc: __m512i, w: __m512i, a: __m512i) -> __m512i {
         unsafe { _mm512_dpbusd_epi32(acc, w, a) }
+    }
+
+    #[inline(always)]
+    unsafe fn low_bf16(v: __m512i) -> __m512 {
+        unsafe { _mm512_castsi512_ps(_mm512_slli_epi32::<16>(v)) }
+    }
+    #[inline(always)]
+    unsafe fn high_bf16(v: __m512i) -> __m512 {
+        unsafe { _mm512_castsi512_ps(_mm512_and_si512(v, _mm512_set1_epi32(-0x1_0000))) }
+    }
+    #[inline(always)]
+    unsafe fn store_bf16(p: *mut u16, v: __m512) {
+        // SAFETY: registers of the same width are the same bits.
+        unsafe {
+            let halves: __m256i = if BF16 {
+                std::mem::transmute::<__m256bh, __m256i>(_mm512_cvtneps_pbh(v))
+            } else {
+                let bits = _mm512_castps_si512(v);
+                let odd = _mm512_and_si512(_mm512_srli_epi32::<16>(bits), _mm512_set1_epi32(1));
+                let up = _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff));
+                let rounded = _mm512_srli_epi32::<16>(_mm512_add_epi32(bits, up));
+                let quiet = _mm512_set1_epi32(0x7fc0);
+                let nan = _mm512_cmp_ps_mask::<_CMP_UNORD_Q>(v, v);
+                _mm512_cvtepi32_epi16(_mm512_mask_mov_epi32(rounded, nan, quiet))
+            };
+            _mm256_storeu_si256(p.cast(), halves);
+        }
+    }
+    #[inline(always)]
+    unsafe fn dot_bf16(acc: __m512, w: __m512i, a: __m512i) -> __m512 {
+        // SAFETY: as above.
+        unsafe {
+            if BF16 {
+                let pairs = |v| std::mem::transmute::<__m512i, __m512bh>(v);
+                _mm512_dpbf16_ps(acc, pairs(w), pairs(a))
+            } else {
+                let acc = Self::mul_add(Self::low_bf16(w), Self::low_bf16(a), acc);
+                Self::mul_add(Self::high_bf16(w), Self::high_bf16(a), acc)
+            }
+        }
     }
 }

@@ -15,7 +15,8 @@ mod portable;
 
 use std::sync::LazyLock;
 
-/// Vectors of [`Simd::LANES`] f32 values, and of as many groups of four 8-bit integers.
+/// Vectors of [`Simd::LANES`] f32 values, and of as many groups of four 8-bit integers or two
+/// bf16 values.
 ///
 /// # Safety
 /// Every method may be called only where the instruction set is there; [`Level::run`] sees to
@@ -90,6 +91,23 @@ pub unsafe trait Simd: Copy + Send + Sync + 'static {
     /// Per lane: `acc + Σ (w[j] + OFFSET - 128) · a[j]` over the four bytes, `w` unsigned and `a`
     /// signed. Exact; does not saturate.
     unsafe fn dot(acc: Self::I, w: Self::I, a: Self::I) -> Self::I;
+
+    /// The bf16 value in the lower half of each integer.
+    unsafe fn low_bf16(v: Self::I) -> Self::V;
+    /// The bf16 value in the upper half of each integer.
+    unsafe fn high_bf16(v: Self::I) -> Self::V;
+    /// Stores the values as bf16, side by side: to the nearest, ties to even.
+    unsafe fn store_bf16(p: *mut u16, v: Self::V);
+    /// Per lane: `acc` plus the products of the lower and of the upper halves, as bf16. Sets
+    /// without an instruction for it multiply f32 values.
+    #[inline(always)]
+    unsafe fn dot_bf16(acc: Self::V, w: Self::I, a: Self::I) -> Self::V {
+        // SAFETY: the caller's.
+        unsafe {
+            let acc = Self::mul_add(Self::low_bf16(w), Self::low_bf16(a), acc);
+            Self::mul_add(Self::high_bf16(w), Self::high_bf16(a), acc)
+        }
+    }
 }
 
 /// Work that is written once for all instruction sets.
@@ -108,6 +126,9 @@ pub trait Kernel {
 /// An instruction set that kernels exist for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Level {
+    /// [`Level::Avx512`] and BF16 (Cooper Lake, Sapphire Rapids, Zen 4 and later).
+    #[cfg(target_arch = "x86_64")]
+    Avx512Bf16,
     /// AVX-512 F, BW, DQ, VL and VNNI (Ice Lake, Zen 4 and later).
     #[cfg(target_arch = "x86_64")]
     Avx512,
@@ -139,6 +160,9 @@ impl Level {
                 && is_x86_feature_detected!("avx512vl")
                 && is_x86_feature_detected!("avx512vnni")
             {
+                if is_x86_feature_detected!("avx512bf16") {
+                    levels.push(Self::Avx512Bf16);
+                }
                 levels.push(Self::Avx512);
             }
             if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
@@ -155,6 +179,8 @@ impl Level {
     pub fn name(self) -> &'static str {
         match self {
             #[cfg(target_arch = "x86_64")]
+            Self::Avx512Bf16 => "avx512-bf16",
+            #[cfg(target_arch = "x86_64")]
             Self::Avx512 => "avx512-vnni",
             #[cfg(target_arch = "x86_64")]
             Self::Avx2 => "avx2",
@@ -169,7 +195,16 @@ impl Level {
     pub fn multiplies_bytes(self) -> bool {
         match self {
             #[cfg(target_arch = "x86_64")]
-            Self::Avx512 => true,
+            Self::Avx512Bf16 | Self::Avx512 => true,
+            _ => false,
+        }
+    }
+
+    /// Whether there is an instruction for dot products of bf16, which makes them faster than f32.
+    pub fn multiplies_bf16(self) -> bool {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512Bf16 => true,
             _ => false,
         }
     }
@@ -178,7 +213,7 @@ impl Level {
     pub fn lanes(self) -> usize {
         match self {
             #[cfg(target_arch = "x86_64")]
-            Self::Avx512 => avx512::Avx512::LANES,
+            Self::Avx512Bf16 | Self::Avx512 => avx512::Avx512::<false>::LANES,
             #[cfg(target_arch = "x86_64")]
             Self::Avx2 => avx2::Avx2::LANES,
             #[cfg(target_arch = "aarch64")]
@@ -193,6 +228,8 @@ impl Level {
         match self {
             // SAFETY: a `Level` other than `Portable` comes from `available`, which has asked
             // the processor for every feature that the entered function enables.
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512Bf16 => unsafe { avx512::enter_bf16(kernel) },
             #[cfg(target_arch = "x86_64")]
             Self::Avx512 => unsafe { avx512::enter(kernel) },
             #[cfg(target_arch = "x86_64")]

@@ -201,4 +201,31 @@ unsafe impl Simd for Neon {
             I(one(acc.0, w.0, a.0), one(acc.1, w.1, a.1))
         }
     }
+    #[inline(always)]
+    unsafe fn low_bf16(v: I) -> F {
+        unsafe {
+            let one = |v| vreinterpretq_f32_s32(vshlq_n_s32::<16>(v));
+            F(one(v.0), one(v.1))
+        }
+    }
+    #[inline(always)]
+    unsafe fn high_bf16(v: I) -> F {
+        unsafe {
+            let one = |v| vreinterpretq_f32_s32(vandq_s32(v, vdupq_n_s32(-0x1_0000)));
+            F(one(v.0), one(v.1))
+        }
+    }
+    #[inline(always)]
+    unsafe fn store_bf16(p: *mut u16, v: F) {
+        unsafe {
+            let one = |v| {
+                let bits = vreinterpretq_u32_f32(v);
+                let odd = vandq_u32(vshrq_n_u32::<16>(bits), vdupq_n_u32(1));
+                let up = vaddq_u32(odd, vdupq_n_u32(0x7fff));
+                let rounded = vshrq_n_u32::<16>(vaddq_u32(bits, up));
+                vmovn_u32(vbslq_u32(vceqq_f32(v, v), rounded, vdupq_n_u32(0x7fc0)))
+            };
+            vst1q_u16(p, vcombine_u16(one(v.0), one(v.1)));
+        }
+    }
 }

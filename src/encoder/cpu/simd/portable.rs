@@ -1,5 +1,7 @@
 //! Plain Rust: for processors without kernels of their own, and what the tests compare with.
 
+use half::bf16;
+
 use super::Simd;
 
 /// Eight lanes, as arrays.
@@ -165,5 +167,19 @@ unsafe impl Simd for Portable {
                 sum + i32::from(w[j]) * i32::from(a[j] as i8)
             })
         })
+    }
+    #[inline(always)]
+    unsafe fn low_bf16(v: [i32; N]) -> [f32; N] {
+        v.map(|v| f32::from_bits((v as u32) << 16))
+    }
+    #[inline(always)]
+    unsafe fn high_bf16(v: [i32; N]) -> [f32; N] {
+        v.map(|v| f32::from_bits(v as u32 & 0xffff_0000))
+    }
+    #[inline(always)]
+    unsafe fn store_bf16(p: *mut u16, v: [f32; N]) {
+        for (i, x) in v.iter().enumerate() {
+            unsafe { *p.add(i) = bf16::from_f32(*x).to_bits() }
+        }
     }
 }

@@ -1,10 +1,12 @@
+use half::bf16;
 use proptest::prelude::*;
 
-use super::super::gemm::{AddTo, Gelu, GeluGrad, Store, multiply};
+use super::super::epilogue::{AddTo, Gelu, GeluGrad, Store};
+use super::super::gemm::multiply;
 use super::super::heads::Heads;
 use super::super::norm::{Sums, layer_norm, layer_norm_grad};
 use super::super::pack::{Packed, Precision};
-use super::super::quantise::{Rows, quantise_row};
+use super::super::quantise::{Rows, bf16_row, quantise_row};
 use super::super::simd::Level;
 use super::{relative_error, values};
 
@@ -56,7 +58,11 @@ proptest! {
         let across = turned(&w, outputs, inputs);
         for level in Level::available() {
             let mut results = Vec::new();
-            for (precision, bound) in [(Precision::F32, 1e-5), (Precision::Int8, 0.03)] {
+            for (precision, bound) in [
+                (Precision::F32, 1e-5),
+                (Precision::Bf16, 0.01),
+                (Precision::Int8, 0.03),
+            ] {
                 let by_output = Packed::by_output(level, precision, outputs, inputs, |o| {
                     &w[o * inputs..(o + 1) * inputs]
                 });
@@ -77,6 +83,55 @@ proptest! {
             // Scales per output channel are the same, however the weights were stored.
             prop_assert_eq!(&results[0], &results[1]);
             prop_assert_eq!(&results[2], &results[3]);
+            prop_assert_eq!(&results[4], &results[5]);
+        }
+    }
+
+    #[test]
+    fn products_of_bf16_are_those_of_rounded_values(
+        rows in 1usize..30,
+        outputs in 1usize..80,
+        inputs in 1usize..150,
+        seed in 0u64..1000,
+    ) {
+        let x = values(rows * inputs, seed);
+        let w = values(outputs * inputs, seed + 1);
+        let bias = values(outputs, seed + 2);
+        let rounded = |v: &[f32]| -> Vec<f32> {
+            v.iter().map(|x| bf16::from_f32(*x).to_f32()).collect()
+        };
+        let exact = product(&rounded(&x), &rounded(&w), &bias, inputs);
+        for level in Level::available() {
+            let packed = Packed::by_output(level, Precision::Bf16, outputs, inputs, |o| {
+                &w[o * inputs..(o + 1) * inputs]
+            });
+            let mut out = vec![f32::NAN; exact.len()];
+            let mut store = Store { out: &mut out, ld: outputs };
+            multiply(&x, inputs, rows, &packed, &bias, &mut Rows::default(), &mut store);
+            for (a, b) in out.iter().zip(&exact) {
+                prop_assert!((a - b).abs() <= 1e-5 * (inputs as f32).sqrt(), "{level:?} {a} {b}");
+            }
+        }
+    }
+
+    #[test]
+    fn values_are_rounded_to_bf16_alike_at_every_level(
+        x in prop::collection::vec(any::<f32>().prop_filter("normal", |x| !x.is_subnormal()), 1..200),
+    ) {
+        let bits: Vec<u16> = x.iter().map(|x| bf16::from_f32(*x).to_bits()).collect();
+        for level in Level::available() {
+            let mut words = vec![u32::MAX; x.len().div_ceil(32) * 16];
+            bf16_row(level, &x, &mut words);
+            let halves = words.iter().flat_map(|w| [*w as u16, (*w >> 16) as u16]);
+            for ((found, bits), x) in halves.zip(&bits).zip(&x) {
+                // A number that is none stays none, whatever else its bits say.
+                let same = if x.is_nan() {
+                    bf16::from_bits(found).is_nan()
+                } else {
+                    found == *bits
+                };
+                prop_assert!(same, "{level:?} {x} {found:x} {bits:x}");
+            }
         }
     }
 

@@ -79,7 +79,11 @@ fn states_and_gradients_agree_with_candle() -> Result<()> {
     let config = config();
     let vars = weights(&config)?;
     let stock = outcome(&Bert::stock(&view(&vars), &config)?, &vars)?;
-    for (precision, bound) in [(Precision::F32, 1e-4), (Precision::Int8, 0.06)] {
+    for (precision, bound) in [
+        (Precision::F32, 1e-4),
+        (Precision::Bf16, 0.02),
+        (Precision::Int8, 0.06),
+    ] {
         let encoder = Bert::trainable(&view(&vars), &config, precision)?;
         let ours = outcome(&encoder, &vars)?;
         for (name, expected) in &stock {
@@ -110,6 +114,7 @@ fn frozen_weights_agree_with_candle_and_collect_nothing() -> Result<()> {
     let expected = states(&Bert::stock(&vb, &config)?);
     for (encoder, bound) in [
         (Bert::load(&vb, &config)?, 1e-5),
+        (Bert::frozen(&vb, &config, Precision::Bf16)?, 0.01),
         (Bert::frozen(&vb, &config, Precision::Int8)?, 0.03),
         (Bert::trainable(&vb, &config, Precision::F32)?, 1e-5),
     ] {

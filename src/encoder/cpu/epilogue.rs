@@ -1,0 +1,128 @@
+//! What becomes of the results of a matrix product before they are stored.
+
+use super::math::{gelu, gelu_with_derivative};
+use super::simd::{Simd, load_up_to, store_up_to};
+
+/// What happens to a vector of results.
+pub trait Epilogue {
+    /// Whether results of `rows` by `columns` fit in the slices.
+    fn fits(&self, rows: usize, columns: usize) -> bool;
+
+    /// Takes the results `y` of `row` from `column` on; the first `count` are meant, all if that
+    /// is more than a vector.
+    ///
+    /// # Safety
+    /// As [`Simd`], within what [`Epilogue::fits`] was asked.
+    unsafe fn take<S: Simd>(&mut self, row: usize, column: usize, count: usize, y: S::V);
+}
+
+/// Whether a slice of `len` holds `rows` of `columns`, each `ld` after the one before.
+pub(super) fn holds(len: usize, ld: usize, rows: usize, columns: usize) -> bool {
+    columns <= ld && (rows == 0 || (rows - 1) * ld + columns <= len)
+}
+
+/// `out = y`.
+pub struct Store<'a> {
+    /// Rows, `ld` apart.
+    pub out: &'a mut [f32],
+    /// Values from row to row.
+    pub ld: usize,
+}
+
+impl Epilogue for Store<'_> {
+    fn fits(&self, rows: usize, columns: usize) -> bool {
+        holds(self.out.len(), self.ld, rows, columns)
+    }
+
+    #[inline(always)]
+    unsafe fn take<S: Simd>(&mut self, row: usize, column: usize, count: usize, y: S::V) {
+        // SAFETY: within `out` by `fits`.
+        unsafe { store_up_to::<S>(self.out.as_mut_ptr().add(row * self.ld + column), y, count) }
+    }
+}
+
+/// `out = y + residual`.
+pub struct AddTo<'a> {
+    /// `[rows, columns]`.
+    pub out: &'a mut [f32],
+    /// `[rows, columns]`.
+    pub residual: &'a [f32],
+    /// Columns of both.
+    pub ld: usize,
+}
+
+impl Epilogue for AddTo<'_> {
+    fn fits(&self, rows: usize, columns: usize) -> bool {
+        holds(self.out.len(), self.ld, rows, columns)
+            && holds(self.residual.len(), self.ld, rows, columns)
+    }
+
+    #[inline(always)]
+    unsafe fn take<S: Simd>(&mut self, row: usize, column: usize, count: usize, y: S::V) {
+        let at = row * self.ld + column;
+        // SAFETY: within both slices by `fits`.
+        unsafe {
+            let residual = load_up_to::<S>(self.residual.as_ptr().add(at), count);
+            store_up_to::<S>(self.out.as_mut_ptr().add(at), S::add(y, residual), count);
+        }
+    }
+}
+
+/// `out = gelu(y)`, and `before = y` where a backward pass will ask for it.
+pub struct Gelu<'a> {
+    /// `[rows, columns]`.
+    pub out: &'a mut [f32],
+    /// `[rows, columns]`, or empty.
+    pub before: &'a mut [f32],
+    /// Columns.
+    pub ld: usize,
+}
+
+impl Epilogue for Gelu<'_> {
+    fn fits(&self, rows: usize, columns: usize) -> bool {
+        holds(self.out.len(), self.ld, rows, columns)
+            && (self.before.is_empty() || holds(self.before.len(), self.ld, rows, columns))
+    }
+
+    #[inline(always)]
+    unsafe fn take<S: Simd>(&mut self, row: usize, column: usize, count: usize, y: S::V) {
+        let at = row * self.ld + column;
+        // SAFETY: within both slices by `fits`.
+        unsafe {
+            if !self.before.is_empty() {
+                store_up_to::<S>(self.before.as_mut_ptr().add(at), y, count);
+            }
+            store_up_to::<S>(self.out.as_mut_ptr().add(at), gelu::<S>(y), count);
+        }
+    }
+}
+
+/// The way back through GELU: `y` is the gradient of its result, `x` its argument; then
+/// `value = gelu(x)` and `x = y · gelu'(x)`.
+pub struct GeluGrad<'a> {
+    /// `[rows, columns]`.
+    pub x: &'a mut [f32],
+    /// `[rows, columns]`.
+    pub value: &'a mut [f32],
+    /// Columns of both.
+    pub ld: usize,
+}
+
+impl Epilogue for GeluGrad<'_> {
+    fn fits(&self, rows: usize, columns: usize) -> bool {
+        holds(self.x.len(), self.ld, rows, columns)
+            && holds(self.value.len(), self.ld, rows, columns)
+    }
+
+    #[inline(always)]
+    unsafe fn take<S: Simd>(&mut self, row: usize, column: usize, count: usize, y: S::V) {
+        let at = row * self.ld + column;
+        // SAFETY: within both slices by `fits`.
+        unsafe {
+            let x = self.x.as_mut_ptr().add(at);
+            let (value, derivative) = gelu_with_derivative::<S>(load_up_to::<S>(x, count));
+            store_up_to::<S>(self.value.as_mut_ptr().add(at), value, count);
+            store_up_to::<S>(x, S::mul(y, derivative), count);
+        }
+    }
+}
