@@ -52,14 +52,16 @@ pub fn softmax<const N: usize>(logits: [f32; N]) -> [f32; N] {
 
 /// The temperature that gives the least negative log-likelihood of `labels` (class indices)
 /// under `softmax(logits / T)`, by golden-section search over `ln T` in [ln 0.05, ln 20]; the
-/// likelihood is convex in `1 / T`, so the minimum found is the only one.
-pub fn fit_temperature(logits: &[[f32; CLASSES]], labels: &[usize]) -> f32 {
+/// likelihood is convex in `1 / T`, so the minimum found is the only one. Each row counts by its
+/// weight.
+pub fn fit_temperature(logits: &[[f32; CLASSES]], labels: &[usize], weights: &[f64]) -> f32 {
     let loss = |log_t: f64| -> f64 {
         let t = log_t.exp() as f32;
         logits
             .iter()
             .zip(labels)
-            .map(|(l, &y)| -f64::from(softmax(l.map(|x| x / t))[y].max(1e-12)).ln())
+            .zip(weights)
+            .map(|((l, &y), w)| -w * f64::from(softmax(l.map(|x| x / t))[y].max(1e-12)).ln())
             .sum()
     };
     golden_section(loss, 0.05f64.ln(), 20f64.ln()).exp() as f32
@@ -117,8 +119,14 @@ mod tests {
         let labels: Vec<usize> = (0..100)
             .map(|i| if i % 4 != 0 { 0 } else { 1 + i / 4 % 2 })
             .collect();
-        let t = fit_temperature(&logits, &labels);
+        let t = fit_temperature(&logits, &labels, &[1.0; 100]);
         assert!((t - 8.0 / 6f32.ln()).abs() < 0.1, "{t}");
+        // Where only the right ones count, no confidence is too great.
+        let right: Vec<f64> = labels
+            .iter()
+            .map(|&y| f64::from(u8::from(y == 0)))
+            .collect();
+        assert!(fit_temperature(&logits, &labels, &right) < 0.1);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Stage `calibrate`: temperatures and thresholds from validation rows.
 //!
-//! Temperatures minimise the negative log-likelihood (Guo et al. 2017, arXiv 1706.04599), every
-//! set counting the same. The stance threshold is the smallest at which the answers that are
+//! Temperatures minimise the negative log-likelihood (Guo et al. 2017, arXiv 1706.04599); a set
+//! counts by the root of its rows, as in training. The stance threshold is the smallest at which the answers that are
 //! given are right as often as the recipe asks; the topic threshold maximises micro-F1.
 
 use std::path::PathBuf;
@@ -78,9 +78,10 @@ pub fn run(args: &Args) -> Result<()> {
 /// among those given that the stance threshold must reach.
 pub fn calibrate(measured: &Measured, accuracy: f64) -> Calibration {
     // A class that a set never uses was not asked of its annotators: it takes no part in the fit.
-    let (mut logits, mut labels) = (Vec::new(), Vec::new());
+    let (mut logits, mut labels, mut weights) = (Vec::new(), Vec::new(), Vec::new());
     for rows in measured.stance.values() {
         let used = used(rows);
+        weights.extend(rows.iter().map(|_| (rows.len() as f64).sqrt().recip()));
         logits.extend(rows.iter().map(|row| among(row.logits, used)));
         labels.extend(rows.iter().map(|row| row.label));
     }
@@ -96,7 +97,7 @@ pub fn calibrate(measured: &Measured, accuracy: f64) -> Calibration {
         })
         .collect();
     let mut out = Calibration {
-        stance_temperature: fit_temperature(&logits, &labels),
+        stance_temperature: fit_temperature(&logits, &labels, &weights),
         topic_temperature: fit_sigmoid_temperature(&pairs),
         ..Calibration::default()
     };

@@ -62,9 +62,9 @@ const LICENCES: [(&str, &str, &str); 23] = [
     ),
     ("1tv_ru_rubric", "ru", "not stated where the set was found"),
     (
-        "projected",
-        "17 languages",
-        "that of the parallel text; labels by the model 0.3.0",
+        "templates",
+        "11 languages",
+        "Apache-2.0, `training/templates/stance.jsonl` of this project",
     ),
     (
         "parallel text",
@@ -72,7 +72,7 @@ const LICENCES: [(&str, &str, &str); 23] = [
         "Tatoeba CC BY, TICO-19 CC0, WMT, STS-B, Mintaka, XQuAD, UD-PUD, Europarl, MIT",
     ),
     (
-        "mono text (tokenizer, masked language modelling)",
+        "mono text (which pieces stay)",
         "16 languages",
         "SANAD CC BY, Wikipedia CC BY-SA, UN debates CC0, Common Voice CC0, news and parliaments",
     ),
