@@ -56,7 +56,8 @@ pub enum DtypeChoice {
     F32,
     /// Products of 16-bit brain floats, added up in f32; everything else in f32.
     Bf16,
-    /// Products of 8-bit integers, everything else in f32.
+    /// Products of 8-bit integers, those of attention as in bf16 where the processor multiplies
+    /// it; everything else in f32.
     Int8,
 }
 

@@ -49,6 +49,19 @@ impl Shared {
             len: data.len(),
         }
     }
+
+    pub(super) fn len(self) -> usize {
+        self.len
+    }
+
+    /// Where value `at` lies.
+    ///
+    /// # Safety
+    /// `at` is at most [`Shared::len`].
+    pub(super) unsafe fn at(self, at: usize) -> *mut f32 {
+        // SAFETY: the caller's.
+        unsafe { self.data.add(at) }
+    }
 }
 
 /// Memory of one task, reused from head to head.
@@ -57,7 +70,7 @@ pub struct Scratch(Vec<f32>);
 
 impl Scratch {
     /// Cuts pieces of these lengths, whose contents are left over from before.
-    fn cut<const N: usize>(&mut self, lengths: [usize; N]) -> [&mut [f32]; N] {
+    pub(super) fn cut<const N: usize>(&mut self, lengths: [usize; N]) -> [&mut [f32]; N] {
         let total: usize = lengths.iter().sum();
         if self.0.len() < total {
             self.0.resize(total, 0.0);
@@ -103,7 +116,13 @@ unsafe fn gather<S: Simd>(
 /// The panels of a transposed `[rows, dim]` matrix whose rows are `width` long: for each two
 /// vectors of rows, `dim` times two vectors; rows beyond the last are zeros.
 #[inline(always)]
-fn transpose<S: Simd>(from: &[f32], width: usize, rows: usize, dim: usize, to: &mut [f32]) {
+pub(super) fn transpose<S: Simd>(
+    from: &[f32],
+    width: usize,
+    rows: usize,
+    dim: usize,
+    to: &mut [f32],
+) {
     let panel = 2 * S::LANES;
     for (p, to) in to.chunks_exact_mut(panel * dim).enumerate() {
         let present = rows.saturating_sub(p * panel).min(panel);
@@ -145,7 +164,7 @@ unsafe fn scores<S: Simd, const R: usize>(
 
 /// What a softmax leaves: exponentials, whose sum is one over the result.
 #[inline(always)]
-unsafe fn exponentials<S: Simd>(row: *mut f32, tokens: usize, padded: usize) -> f32 {
+pub(super) unsafe fn exponentials<S: Simd>(row: *mut f32, tokens: usize, padded: usize) -> f32 {
     // SAFETY: `row` holds `padded` values, a multiple of `LANES`, by the caller.
     unsafe {
         for j in tokens..padded {
@@ -278,7 +297,7 @@ impl Kernel for Forward<'_> {
 }
 
 #[inline(always)]
-unsafe fn copy<S: Simd>(from: *const f32, to: *mut f32, n: usize) {
+pub(super) unsafe fn copy<S: Simd>(from: *const f32, to: *mut f32, n: usize) {
     // SAFETY: both are valid for `n` values by the caller.
     unsafe {
         for i in (0..n).step_by(S::LANES) {

@@ -116,22 +116,26 @@ unsafe fn tile_i8<S: Simd, const R: usize>(
     }
 }
 
-/// The same of bf16, two per word.
+/// The same of bf16, two per word; `before` sees every step and where `b` stands then.
+///
+/// # Safety
+/// As [`tile`], of words.
 #[inline(always)]
-unsafe fn tile_bf16<S: Simd, const R: usize>(
+pub unsafe fn tile_bf16<S: Simd, const R: usize>(
     groups: usize,
     a: *const u32,
     ar: usize,
     b: *const u32,
-    ahead: Ahead,
+    bk: usize,
+    before: impl Fn(usize, *const u32),
 ) -> [[S::V; 2]; R] {
     // SAFETY: the caller's.
     unsafe {
         let mut sums = [[S::splat(0.0); 2]; R];
         for i in 0..groups {
-            ahead.fetch::<S>(i, b.add(i * 2 * S::LANES));
-            let b0 = S::load_i(b.add(i * 2 * S::LANES));
-            let b1 = S::load_i(b.add(i * 2 * S::LANES + S::LANES));
+            before(i, b.add(i * bk));
+            let b0 = S::load_i(b.add(i * bk));
+            let b1 = S::load_i(b.add(i * bk + S::LANES));
             for (r, sums) in sums.iter_mut().enumerate() {
                 let x = S::splat_i(*a.add(r * ar + i) as i32);
                 sums[0] = S::dot_bf16(sums[0], b0, x);
@@ -242,7 +246,8 @@ impl<E: Epilogue> Kernel for Product<'_, E> {
                         }
                         Operand::Bf16(x) => {
                             let a = x.words.as_slice().as_ptr().add(row * x.stride);
-                            sums = tile_bf16::<S, R>(groups, a, x.stride, b, ahead);
+                            let fetch = |i, b| ahead.fetch::<S>(i, b);
+                            sums = tile_bf16::<S, R>(groups, a, x.stride, b, width, fetch);
                         }
                         Operand::Int8(x) => {
                             let a = x.words.as_slice().as_ptr().add(row * x.stride);

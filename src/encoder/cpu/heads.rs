@@ -5,7 +5,11 @@ use std::cell::RefCell;
 use rayon::prelude::*;
 
 use super::attention::{Head, Scratch, Shared, attention_head, attention_head_grad};
+use super::attention_bf16::attention_head_bf16;
 use super::simd::Level;
+
+/// [`attention_head`], or the same in another precision, which asks for the same.
+type OneHead = unsafe fn(Level, &[f32], Head, Shared, &mut Scratch);
 
 thread_local! {
     static SCRATCH: RefCell<Scratch> = RefCell::default();
@@ -55,6 +59,18 @@ impl Heads<'_> {
     /// # Panics
     /// When the matrices do not fit the heads.
     pub fn forward(self, level: Level, qkv: &[f32], out: &mut [f32]) {
+        self.run(level, attention_head, qkv, out);
+    }
+
+    /// The same with products in bf16.
+    ///
+    /// # Panics
+    /// As [`Heads::forward`].
+    pub fn forward_bf16(self, level: Level, qkv: &[f32], out: &mut [f32]) {
+        self.run(level, attention_head_bf16, qkv, out);
+    }
+
+    fn run(self, level: Level, one: OneHead, qkv: &[f32], out: &mut [f32]) {
         let rows = out.len() / self.hidden;
         assert!(self.fit(rows) && qkv.len() == rows * 3 * self.hidden);
         let out = Shared::new(out);
@@ -62,7 +78,7 @@ impl Heads<'_> {
             SCRATCH.with_borrow_mut(|scratch| {
                 // SAFETY: offsets increase and heads lie side by side, so every task has rows
                 // and columns of its own; `out` is borrowed for the whole call.
-                unsafe { attention_head(level, qkv, head, out, scratch) }
+                unsafe { one(level, qkv, head, out, scratch) }
             });
         });
     }

@@ -1,9 +1,9 @@
 //! The encoder on a CPU, without stock candle: packed weights, fused layers, and kernels chosen
 //! by what the processor can do.
 //!
-//! [`simd`] abstracts the instruction sets; [`pack`], [`quantise`], [`gemm`] and [`epilogue`] multiply;
-//! [`attention`], [`norm`] and [`math`] are the rest of a layer; [`stack`] runs the layers of a
-//! BERT, and [`train`] the same with a way back.
+//! [`simd`] abstracts the instruction sets; [`pack`], [`quantise`], [`gemm`] and [`epilogue`]
+//! multiply; [`attention`], [`attention_bf16`], [`norm`] and [`math`] are the rest of a layer;
+//! [`stack`] runs the layers of a BERT, and [`train`] the same with a way back.
 //!
 //! `unsafe` is allowed here alone: for instructions that the compiler cannot know are there, and
 //! for loads and stores in inner loops. Each kernel checks its slices once at its beginning.
@@ -13,6 +13,7 @@
 #![allow(clippy::inline_always)]
 
 pub mod attention;
+pub mod attention_bf16;
 pub mod buffer;
 pub mod epilogue;
 pub mod gemm;

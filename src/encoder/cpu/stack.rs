@@ -2,7 +2,8 @@
 //!
 //! Rows are taken in chunks that fit the cache: a chunk passes the attention's output
 //! projection, both layer normalisations and the whole feed-forward block before the next one
-//! begins. Only attention needs other rows.
+//! begins. Only attention needs other rows; its products are of bf16 where the weights are not f32
+//! and the processor multiplies bf16.
 
 use std::cell::RefCell;
 
@@ -13,7 +14,7 @@ use super::epilogue::{AddTo, Gelu, Store};
 use super::gemm::multiply;
 use super::heads::Heads;
 use super::norm::layer_norm;
-use super::pack::Packed;
+use super::pack::{Packed, Precision};
 use super::quantise::Rows;
 use super::simd::Level;
 
@@ -198,7 +199,11 @@ impl Stack {
                 heads: self.heads,
                 hidden,
             };
-            heads.forward(level, &qkv, &mut context);
+            if layer.qkv.weight.precision != Precision::F32 && level.multiplies_bf16() {
+                heads.forward_bf16(level, &qkv, &mut context);
+            } else {
+                heads.forward(level, &qkv, &mut context);
+            }
             x.par_chunks(chunk)
                 .zip(context.par_chunks(chunk))
                 .zip(next.par_chunks_mut(chunk))

@@ -267,6 +267,10 @@ proptest! {
             let (other, other_back) = run(level);
             prop_assert!(relative_error(&other, &out) < 1e-5);
             prop_assert!(relative_error(&other_back, &back) < 1e-5);
+            let mut halves = vec![f32::NAN; out.len()];
+            all.forward_bf16(level, &qkv, &mut halves);
+            let error = relative_error(&halves, &out);
+            prop_assert!(error < 0.02, "{level:?} {error}");
         }
     }
 }
