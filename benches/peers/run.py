@@ -49,11 +49,9 @@ def random_model(folder):
     rng = np.random.default_rng(1)
     config = json.loads((ROOT / "models/default/config.json").read_text())
     config.update(num_hidden_layers=12)
-    weights = {}
-    for name, array in load_file(ROOT / "models/default/model.safetensors").items():
-        if not name.startswith("encoder.layer."):
-            weights[name] = array.astype(np.float32)
-    shapes = {n: a.shape for n, a in load_file(ROOT / "models/default/model.safetensors").items()}
+    known = stored(ROOT / "models/default")
+    weights = {n: a for n, a in known.items() if not n.startswith("encoder.layer.")}
+    shapes = {name: array.shape for name, array in known.items()}
     for layer in range(12):
         for name, shape in shapes.items():
             if not name.startswith("encoder.layer.0."):
@@ -68,9 +66,26 @@ def random_model(folder):
     save_file(weights, folder / "model.safetensors")
 
 
+def stored(folder):
+    """The weights in f32; 8-bit integers times the scale of their row."""
+    tensors = load_file(folder / "model.safetensors")
+    weights = {}
+    for name, array in tensors.items():
+        if array.dtype == np.int8:
+            scales = tensors[f"{name}.scale"].astype(np.float32)
+            weights[name] = array.astype(np.float32) * scales.reshape(-1, *[1] * (array.ndim - 1))
+        elif name.removesuffix(".scale") == name:
+            weights[name] = array.astype(np.float32)
+    return weights
+
+
 def read(folder):
     config = json.loads((folder / "config.json").read_text())
-    weights = {n: a.astype(np.float32) for n, a in load_file(folder / "model.safetensors").items()}
+    weights = stored(folder)
+    if config["model_type"] == "xlm-roberta":
+        # Its first rows are never used.
+        places = "embeddings.position_embeddings.weight"
+        weights[places] = weights[places][config["pad_token_id"] + 1 :]
     shape = (config["num_hidden_layers"], config["num_attention_heads"], config["layer_norm_eps"])
     return weights, shape, config["vocab_size"]
 

@@ -19,7 +19,7 @@ NAMES = ["Spain", "France", "Turkey", "NATO", "the River Party", "Germany", "Ukr
 TEXT = "never always a better neighbour kept every promise closed the gate and told nobody"
 WORDS = TEXT.split()
 # Seconds that anything may take.
-PATIENCE = 300 + DOCUMENTS / 50
+PATIENCE = 600 + DOCUMENTS / 50
 
 
 @pytest.fixture(scope="session")
