@@ -1,6 +1,8 @@
 """A real cluster of Ray on this machine, whose parts die."""
 
+import contextlib
 import json
+import socket
 import subprocess
 import sys
 import textwrap
@@ -54,18 +56,34 @@ DRIVER = textwrap.dedent("""
     )
     print(json.dumps(vars(done)))
 """)
-MEMORY = 256 << 20
+
+
+def node(cpus):
+    """What a node is begun with. Where its ports are given, and it has time, it does not die of an
+    agent that a busy machine is slow to start.
+    """
+    ports = ["metrics_agent", "metrics_export", "runtime_env_agent", "dashboard_agent_listen"]
+    with contextlib.ExitStack() as bound:
+        free = [bound.enter_context(socket.socket()) for _ in ports]
+        for one in free:
+            one.bind(("", 0))
+        given = {f"{name}_port": one.getsockname()[1] for name, one in zip(ports, free)}
+    return {"num_cpus": cpus, "object_store_memory": 256 << 20, **given}
 
 
 @pytest.fixture(scope="module")
 def cluster():
     from ray.cluster_utils import Cluster
 
-    head = {"num_cpus": 2, "object_store_memory": MEMORY}
-    cluster = Cluster(initialize_head=True, head_node_args=head)
-    yield cluster
-    ray.shutdown()
-    cluster.shutdown()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_agent_register_timeout_ms", "600000")
+        patch.setenv("RAY_gcs_server_port_wait_time_s", "600")
+        cluster = Cluster(
+            initialize_head=True, head_node_args={**node(2), "include_dashboard": False}
+        )
+        yield cluster
+        ray.shutdown()
+        cluster.shutdown()
 
 
 @pytest.fixture
@@ -125,8 +143,8 @@ def test_nothing_is_lost_or_scored_twice(cluster, drive, documents, expected, tm
     victim = wait(gate.held, driving)[0]
     kill(victim.process)
     # A node comes while the others hold theirs; it gets a worker, whose part counts.
-    node = cluster.add_node(num_cpus=1, object_store_memory=MEMORY)
-    let(wait(lambda: gate.held(node=node.node_id), driving)[0])
+    added = cluster.add_node(**node(1))
+    let(wait(lambda: gate.held(node=added.node_id), driving)[0])
     # The part of the dead one is begun once more, when its turn comes.
     lost = victim.work["part"]
     while sum(ticket.work["part"] == lost for ticket in gate.tickets()) < 2:
