@@ -116,7 +116,7 @@ if ((soak > 0)); then
   pause=$(awk -v c="$capacity" 'BEGIN { printf "%d", 8 / (0.8 * c) * 1000 }')
   for _ in 1 2 3 4; do
     ask 8 20 "$pause"
-    pause=$(awk -v p="$pause" -v r="$rate" -v c="$capacity" 'BEGIN { p += 0.7 * (8000 / (0.8 * c) - 8000 / r); printf "%d", p > 0 ? p : 0 }')
+    pause=$(awk -v p="$pause" -v r="$rate" -v c="$capacity" 'BEGIN { p += 0.7 * (8000 / (0.8 * c) - 8000 / r); printf "%d", (p > 0) ? p : 0 }')
   done
   before=$(resident)
   { while sleep "$((soak / 10))"; do resident; done >"$work/resident"; } &
