@@ -51,7 +51,7 @@ web:
 cluster:
     .ci/run build cluster
 
-# The service under load, as ratios (needs oha)
+# The service under load, as ratios (needs wrk and jq)
 load PROGRAM="target/release/stance":
     benches/service_load.sh {{PROGRAM}}
 

@@ -7,10 +7,12 @@
 # SOAK_SECONDS at 80 % of capacity, none when absent. $CONNECTIONS names the numbers of connections,
 # "1 8 64 512" when absent, $DOCUMENTS how many different ones there are (64). Needs wrk (Debian's package) and jq. What it prints:
 #
-# - offline: documents a second of `stance classify` on the same documents, start-up subtracted;
+# - offline: documents a second of `stance classify` on the same documents, start-up subtracted, and
+#   the time that one takes on a core;
 # - load: with so many connections, documents a second in the second half of the time (what is in
-#   work at its end is no answer yet, nor was it at its middle), their ratio to offline, p50 and p99
-#   of the whole answer, and answers by status;
+#   work at its end is no answer yet, nor was it at its middle), their ratio to offline, the same
+#   ratio by the service's time on its cores, which neither the clients nor other programs on the
+#   machine take away, p50 and p99 of the whole answer, and answers by status;
 # - overload: 512 connections and 32 places: every answer must be 200 or 429;
 # - fairness: p99 of short requests while $LONG_WORDS words (100,000 when absent) are read, against
 #   p99 alone;
@@ -40,17 +42,18 @@ for _ in 1 2 3; do cat "$work/documents"; done >"$work/many"
 
 now() { date +%s.%N; }
 ratio() { awk -v a="$1" -v b="$2" 'BEGIN { printf "%.2f", (b > 0) ? a / b : 0 }'; }
-offline_seconds() {
-  local began
-  began=$(now)
-  "$program" classify --input-format jsonl --format jsonl "$1" >"$work/predictions"
+# offline FILE: seconds, and seconds on a core.
+offline() {
+  local TIMEFORMAT='%R %U %S'
+  { time "$program" classify --input-format jsonl --format jsonl "$1" >"$work/predictions" 2>"$work/said"; } 2>"$work/time"
   [[ $(grep -c '"stances":' "$work/predictions") == "$(grep -c . "$1")" ]] || fail "a document was not judged"
-  awk -v a="$began" -v b="$(now)" 'BEGIN { print b - a }'
+  awk '{ print $1, $2 + $3 }' "$work/time"
 }
-few=$(offline_seconds "$work/documents")
-many=$(offline_seconds "$work/many")
+read -r few few_cpu <<<"$(offline "$work/documents")"
+read -r many many_cpu <<<"$(offline "$work/many")"
 offline=$(awk -v n=$((2 * count)) -v a="$few" -v b="$many" 'BEGIN { printf "%.2f", n / (b - a) }')
-echo "offline: $offline documents/s"
+offline_cpu=$(awk -v n=$((2 * count)) -v a="$few_cpu" -v b="$many_cpu" 'BEGIN { printf "%.5f", (b - a) / n }')
+printf 'offline: %s documents/s, %s s of a core each\n' "$offline" "$offline_cpu"
 
 # ask CONNECTIONS SECONDS [PAUSE]: sets rate p50 p99 most broken statuses.
 ask() {
@@ -60,18 +63,20 @@ ask() {
     fail "wrk gave no result"
   read -r _ rate p50 p99 most broken statuses <<<"$line"
 }
-# answered: time and number of the documents answered so far.
+# answered: time, number of the documents answered so far, and seconds of the service on its cores.
 answered() {
-  echo "$(now) $(curl -fsS "$url/metrics" | awk '/^stance_documents_total\{outcome="ok"\}/ { print $2 }')"
+  echo "$(now) $(curl -fsS "$url/metrics" | awk '/^stance_documents_total\{outcome="ok"\}/ { print $2 }')" \
+    "$(awk -v ticks="$(getconf CLK_TCK)" '{ sub(/.*\) /, ""); print ($12 + $13) / ticks }' "/proc/$server/stat")"
 }
-# steadily CONNECTIONS SECONDS: as ask, and the rate is that of the second half.
+# steadily CONNECTIONS SECONDS: as ask, and the rate is that of the second half, as is cpu.
 steadily() {
   local half=$(($2 / 2))
   { sleep "$half"; answered; sleep "$half"; answered; } >"$work/answered" &
   local counting=$!
   ask "$@"
   wait "$counting"
-  rate=$(awk 'NR == 1 { t = $1; n = $2 } NR == 2 { printf "%.2f", ($2 - n) / ($1 - t) }' "$work/answered")
+  read -r rate cpu <<<"$(awk 'NR == 1 { t = $1; n = $2; c = $3 }
+    NR == 2 { printf "%.2f %.5f", ($2 - n) / ($1 - t), ($3 - c) / ($2 - n) }' "$work/answered")"
 }
 only() { # STATUS,STATUS: nothing else was answered
   local status
@@ -90,8 +95,8 @@ for connections in ${CONNECTIONS:-1 8 64 512}; do
   steadily "$connections" "$(window "$connections")"
   only 200
   capacity=$rate
-  printf 'load: %s connections: %s/s = %s of offline; p50 %s ms, p99 %s ms; %s\n' \
-    "$connections" "$rate" "$(ratio "$rate" "$offline")" "$p50" "$p99" "$statuses"
+  printf 'load: %s connections: %s/s = %s of offline, by time on a core %s; p50 %s ms, p99 %s ms; %s\n' \
+    "$connections" "$rate" "$(ratio "$rate" "$offline")" "$(ratio "$offline_cpu" "$cpu")" "$p50" "$p99" "$statuses"
 done
 
 ask 1 "$seconds"
@@ -109,13 +114,19 @@ wait "$reading" || fail "the long document was not answered"
 if ((soak > 0)); then
   # Eight clients that pause: as many requests as 80 % of what the most clients got.
   pause=$(awk -v c="$capacity" 'BEGIN { printf "%d", 8 / (0.8 * c) * 1000 }')
-  ask 8 15 "$pause"
-  pause=$(awk -v p="$pause" -v r="$rate" -v c="$capacity" 'BEGIN { p += 8000 / (0.8 * c) - 8000 / r; printf "%d", p > 0 ? p : 0 }')
+  for _ in 1 2 3 4; do
+    ask 8 20 "$pause"
+    pause=$(awk -v p="$pause" -v r="$rate" -v c="$capacity" 'BEGIN { p += 0.7 * (8000 / (0.8 * c) - 8000 / r); printf "%d", (p > 0) ? p : 0 }')
+  done
   before=$(resident)
+  { while sleep "$((soak / 10))"; do resident; done >"$work/resident"; } &
+  watching=$!
   ask 8 "$soak" "$pause"
+  kill "$watching"
   only 200
   printf 'soak: %s s at %s of capacity; %s KiB resident before, %s after: × %s; p99 %s ms; %s\n' "$soak" \
     "$(ratio "$rate" "$capacity")" "$before" "$(resident)" "$(ratio "$(resident)" "$before")" "$p99" "$statuses"
+  printf 'soak: resident KiB at each tenth: %s\n' "$(tr '\n' ' ' <"$work/resident")"
 fi
 
 kill "$server"

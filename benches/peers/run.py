@@ -64,12 +64,9 @@ def random_model(folder):
     rng = np.random.default_rng(1)
     config = json.loads((ROOT / "models/default/config.json").read_text())
     config.update(num_hidden_layers=12)
-    weights = {}
-    stored = tensors(ROOT / "models/default/model.safetensors")
-    for name, array in stored.items():
-        if not name.startswith("encoder.layer."):
-            weights[name] = array
-    shapes = {name: array.shape for name, array in stored.items()}
+    known = tensors(ROOT / "models/default/model.safetensors")
+    weights = {n: a for n, a in known.items() if not n.startswith("encoder.layer.")}
+    shapes = {name: array.shape for name, array in known.items()}
     for layer in range(12):
         for name, shape in shapes.items():
             if not name.startswith("encoder.layer.0."):
@@ -87,6 +84,10 @@ def random_model(folder):
 def read(folder):
     config = json.loads((folder / "config.json").read_text())
     weights = tensors(folder / "model.safetensors")
+    if config["model_type"] == "xlm-roberta":
+        # Its first rows are never used.
+        places = "embeddings.position_embeddings.weight"
+        weights[places] = weights[places][config["pad_token_id"] + 1 :]
     shape = (config["num_hidden_layers"], config["num_attention_heads"], config["layer_norm_eps"])
     return weights, shape, config["vocab_size"]
 

@@ -217,12 +217,15 @@ async fn the_playground_brings_everything_along() {
     let files = page
         .split(['"'])
         .filter(|part| part.starts_with("/assets/"));
-    let mut seen = 0;
-    for file in files {
-        assert_eq!(service.get(file).await.status(), StatusCode::OK, "{file}");
+    let (mut seen, mut bytes) = (0, page.len());
+    for file in files.chain(["/assets/samples.json"]) {
+        let answer = service.get(file).await;
+        assert_eq!(answer.status(), StatusCode::OK, "{file}");
+        bytes += answer.bytes().await.unwrap().len();
         seen += 1;
     }
-    assert_eq!(seen, 2);
+    assert_eq!(seen, 3);
+    assert!(bytes < 200_000, "{bytes} bytes");
     let samples = json(&service, "/assets/samples.json").await;
     assert!(samples.as_array().unwrap().len() >= 8);
 }

@@ -1,6 +1,5 @@
 """Documents in files, and what the program makes of them: parts of as many rows."""
 
-import contextlib
 import os
 import random
 import signal
@@ -20,7 +19,7 @@ NAMES = ["Spain", "France", "Turkey", "NATO", "the River Party", "Germany", "Ukr
 TEXT = "never always a better neighbour kept every promise closed the gate and told nobody"
 WORDS = TEXT.split()
 # Seconds that anything may take.
-PATIENCE = 300 + DOCUMENTS / 50
+PATIENCE = 600 + DOCUMENTS / 50
 
 
 @pytest.fixture(scope="session")
@@ -69,43 +68,15 @@ def parts(folder):
     return sorted(Path(folder).glob("*.parquet"))
 
 
-def processes(mark, below=None):
-    """Ids of processes whose command line has the mark, of the children of `below` if given."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit():
-            continue
-        try:
-            line = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-            parent = int((entry / "stat").read_text().rsplit(")", 1)[1].split()[1])
-        except (OSError, ValueError):
-            continue
-        if mark in line and (below is None or parent in below):
-            found.append(int(entry.name))
-    return sorted(found)
-
-
 def kill(process):
     os.kill(process, signal.SIGKILL)
 
 
-def stop(process):
-    """Holds a process, if it is still there."""
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(process, signal.SIGSTOP)
-
-
-def go_on(process):
-    """Ends the hold."""
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(process, signal.SIGCONT)
-
-
-def wait(until, alive=lambda: True):
+def wait(until, possible=lambda: True):
     """Waits until something is so, for as long as it still may become so; returns what it is."""
     deadline = time.monotonic() + PATIENCE
     while not (so := until()):
-        assert alive()
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+        assert possible(), "what was waited for cannot come any more"
+        assert time.monotonic() < deadline, "what was waited for did not come"
+        time.sleep(0.02)
     return so

@@ -1,10 +1,13 @@
 """A real cluster of Ray on this machine, whose parts die."""
 
+import contextlib
 import json
+import socket
 import subprocess
 import sys
 import textwrap
 from collections import Counter
+from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
@@ -13,22 +16,37 @@ from .conftest import (
     DOCUMENTS,
     PART_ROWS,
     PATIENCE,
-    go_on,
     kill,
     parts,
-    processes,
-    stop,
     wait,
 )
+from .gate import Gate, alive
 
 ray = pytest.importorskip("ray")
 pytest.importorskip("ray.data")
 
+# With a gate, each worker waits there with a part in its hands.
 DRIVER = textwrap.dedent("""
     import json, sys
     import ray, stance, stance.ray
-    address, documents, output, model, part_rows = sys.argv[1:]
+    from stance import _parts
+    address, documents, output, model, part_rows, gates, folder = sys.argv[1:]
     ray.init(address=address, log_to_driver=False)
+    if folder:
+        sys.path.insert(0, gates)
+        import gate
+        ray.cloudpickle.register_pickle_by_value(gate)
+        held = gate.Gate(folder)
+
+        class _Worker(stance.ray._Worker):
+            def __call__(self, table):
+                if table.num_rows > 0:
+                    (batch,) = table.combine_chunks().to_batches()
+                    node = ray.get_runtime_context().get_node_id()
+                    held.hold(part=_parts.key(batch), node=node)
+                return super().__call__(table)
+
+        stance.ray._Worker = _Worker
     done = stance.ray.score(
         ray.data.read_parquet(documents),
         output,
@@ -38,28 +56,43 @@ DRIVER = textwrap.dedent("""
     )
     print(json.dumps(vars(done)))
 """)
-# As the process of an actor calls itself.
-WORKER = "MapBatches(_Worker)"
-MEMORY = 256 << 20
+
+
+def node(cpus):
+    """What a node is begun with. Where its ports are given, and it has time, it does not die of an
+    agent that a busy machine is slow to start.
+    """
+    ports = ["metrics_agent", "metrics_export", "runtime_env_agent", "dashboard_agent_listen"]
+    with contextlib.ExitStack() as bound:
+        free = [bound.enter_context(socket.socket()) for _ in ports]
+        for one in free:
+            one.bind(("", 0))
+        given = {f"{name}_port": one.getsockname()[1] for name, one in zip(ports, free)}
+    return {"num_cpus": cpus, "object_store_memory": 256 << 20, **given}
 
 
 @pytest.fixture(scope="module")
 def cluster():
     from ray.cluster_utils import Cluster
 
-    head = {"num_cpus": 2, "object_store_memory": MEMORY}
-    cluster = Cluster(initialize_head=True, head_node_args=head)
-    yield cluster
-    ray.shutdown()
-    cluster.shutdown()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_agent_register_timeout_ms", "600000")
+        patch.setenv("RAY_gcs_server_port_wait_time_s", "600")
+        cluster = Cluster(
+            initialize_head=True, head_node_args={**node(2), "include_dashboard": False}
+        )
+        yield cluster
+        ray.shutdown()
+        cluster.shutdown()
 
 
 @pytest.fixture
 def drive(cluster, documents, model, tmp_path):
     started = []
 
-    def start(output):
-        arguments = [cluster.address, documents, output, model, PART_ROWS]
+    def start(output, gate=""):
+        gates = Path(__file__).parent
+        arguments = [cluster.address, documents, output, model, PART_ROWS, gates, gate]
         said = tmp_path / f"driver-{len(started)}"
         with open(f"{said}.out", "w") as out, open(f"{said}.err", "w") as err:
             process = subprocess.Popen(
@@ -85,43 +118,47 @@ def finished(process):
 def test_nothing_is_lost_or_scored_twice(cluster, drive, documents, expected, tmp_path):
     output = tmp_path / "scored"
     total = -(-DOCUMENTS // PART_ROWS)
+    gate = Gate(tmp_path / "gate")
+    first = drive(output, tmp_path / "gate")
 
     def committed():
-        return len(list((output / "_stance" / "parts").glob("*.json")))
-
-    first = drive(output)
+        return sorted((output / "_stance" / "parts").glob("*.json"))
 
     def driving():
         return first.poll() is None
 
-    wait(lambda: committed() >= 2, driving)
-    victim = processes(WORKER)[0]
-    kill(victim)
-    # A node comes while the run is on its way, and gets work.
-    node = cluster.add_node(num_cpus=1, object_store_memory=MEMORY)
-    raylet = node.all_processes["raylet"][0].process.pid
+    def let(ticket):
+        """Lets a worker commit the part that it holds, and no other."""
+        before = {path.stem for path in committed()}
+        gate.let(ticket)
+        wait(lambda: len(committed()) > len(before), driving)
+        assert {path.stem for path in committed()} == {*before, ticket.work["part"]}
 
-    # The others rest until it does, or they would have done everything before it is up.
-    def arrived():
-        there = processes(WORKER, below=[raylet])
-        for process in processes(WORKER):
-            if process not in there:
-                stop(process)
-                resting.add(process)
-        return there
+    def advance(parts):
+        while len(committed()) < parts:
+            let(wait(gate.held, driving)[0])
 
-    resting = set()
-    wait(arrived, driving)
-    for process in resting:
-        go_on(process)
-    wait(lambda: committed() >= total // 2, driving)
+    advance(2)
+    # A worker dies with a part in its hands.
+    victim = wait(gate.held, driving)[0]
+    kill(victim.process)
+    # A node comes while the others hold theirs; it gets a worker, whose part counts.
+    added = cluster.add_node(**node(1))
+    let(wait(lambda: gate.held(node=added.node_id), driving)[0])
+    # The part of the dead one is begun once more, when its turn comes.
+    lost = victim.work["part"]
+    while sum(ticket.work["part"] == lost for ticket in gate.tickets()) < 2:
+        let(wait(gate.held, driving)[0])
+    advance(total // 2)
+    # The driver dies while workers hold parts.
+    wait(gate.held, driving)
     first.kill()
     first.wait()
-    assert not (output / "_SUCCESS").exists()
-    before = committed()
+    wait(lambda: not any(alive(ticket.process) for ticket in gate.tickets()))
+    before = [json.loads(path.read_text()) for path in committed()]
+    assert total // 2 <= len(before) < total and not (output / "_SUCCESS").exists()
     done = finished(drive(output))
-    assert victim not in processes(WORKER)
-    assert done["resumed"] >= (before - 1) * PART_ROWS
+    assert done["resumed"] == sum(marker["scored"] + marker["failed"] for marker in before)
     assert done["scored"] + done["failed"] == DOCUMENTS
     print(f"{DOCUMENTS} rows in {total} parts, {done['resumed']} rows of them by the first driver")
     # To the byte what the program writes, in its order, and nothing else.

@@ -9,9 +9,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from .conftest import DOCUMENTS, kill, parts, processes, wait
+from .conftest import DOCUMENTS, kill, parts, wait
+from .gate import Gate
 
-pyspark = pytest.importorskip("pyspark")
+cloudpickle = pytest.importorskip("pyspark.cloudpickle")
 
 
 @pytest.fixture(scope="module")
@@ -34,33 +35,59 @@ def spark():
     session.stop()
 
 
-def test_a_killed_worker_costs_nothing(spark, documents, expected, model, tmp_path):
+def held_at(gate):
+    """What workers do, batch by batch as a gate lets them; sent whole, for they lack this file."""
+
+    def score(arguments, asked, batches):
+        import stance.spark
+        from pyspark import TaskContext
+
+        task = TaskContext.get()
+
+        def one_by_one():
+            for number, batch in enumerate(batches):
+                gate.hold(task=task.partitionId(), attempt=task.attemptNumber(), batch=number)
+                yield batch
+
+        yield from stance.spark._score(arguments, asked, one_by_one())
+
+    return score
+
+
+def test_a_killed_worker_costs_nothing(spark, documents, expected, model, tmp_path, monkeypatch):
     import stance.spark
 
+    cloudpickle.register_pickle_by_value(sys.modules[Gate.__module__])
+    gate = Gate(tmp_path / "gate")
+    monkeypatch.setattr(stance.spark, "_score", held_at(gate))
     frame = spark.read.parquet(str(documents))
     assert frame.rdd.getNumPartitions() > 2
     scored = stance.spark.score(frame, classifier=stance.Classifier.load(model))
     output = tmp_path / "scored"
     killed = []
 
-    def one_in_mid_run():
-        # Two tasks run at once: where a third one writes, one is done. A daemon forks the workers.
-        if len(list(output.rglob("*.parquet"))) > 2:
-            return processes("pyspark.daemon", below=processes("pyspark.daemon"))
-        return None
-
     def killer():
-        victim = wait(one_in_mid_run)[-1]
-        if not (output / "_SUCCESS").exists():
-            kill(victim)
+        try:
+            first = wait(lambda: gate.held(batch=0))[0]
+            gate.let(first)
+            # It has scored a batch, and holds the next one of its task.
+            victim = wait(lambda: gate.held(batch=1, task=first.work["task"]))[0]
+            assert victim.process == first.process and not (output / "_SUCCESS").exists()
+            kill(victim.process)
             killed.append(victim)
+        finally:
+            gate.open()
 
     thread = threading.Thread(target=killer, daemon=True)
     thread.start()
     spark.sparkContext.setJobGroup("killed", "scores with a worker less")
     scored.write.parquet(str(output))
     thread.join()
-    assert killed and failed_tasks(spark.sparkContext.statusTracker(), "killed") > 0
+    (victim,) = killed
+    assert failed_tasks(spark.sparkContext.statusTracker(), "killed") == 1
+    # Its task was begun once more, from its first batch.
+    again = {"task": victim.work["task"], "attempt": 1, "batch": 0}
+    assert again in [ticket.work for ticket in gate.tickets()]
     rows = pq.read_table(output).to_pylist()
     assert Counter(row["id"] for row in rows) == Counter(f"d{n}" for n in range(DOCUMENTS))
     said = {row["id"]: row for row in rows if row["error"] is None}
