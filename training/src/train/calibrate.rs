@@ -32,7 +32,7 @@ pub struct Args {
     #[arg(long)]
     pub prep: PathBuf,
     /// Share of right answers among those given that the stance threshold must reach.
-    #[arg(long, default_value_t = 0.75)]
+    #[arg(long, default_value_t = 0.8)]
     pub accuracy: f64,
     /// Documents of more windows than this are left out.
     #[arg(long, default_value_t = 8)]
