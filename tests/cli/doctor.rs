@@ -37,6 +37,7 @@ fn a_model_without_stored_answers_is_well_and_says_so() {
     assert_eq!(check(&report, "model_loads")["status"], "pass");
     assert_eq!(check(&report, "self_test")["status"], "skip");
     assert_eq!(report["model"]["encoder"]["hidden"], 32);
+    assert_eq!(report["model"]["dtype"]["precision"], "f32");
     let text = run(&["doctor"]).code(0).out;
     assert!(text.ends_with("all well\n"), "{text}");
     assert!(text.contains("model.safetensors"), "{text}");
