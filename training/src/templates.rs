@@ -4,7 +4,7 @@
 //! alike: both stand in bad news. The sentences of `training/templates/` say who stands where: the
 //! author is for the victim and against who harms it, reports what a person says without taking
 //! sides, or tells bad news and no more. Names are drawn at random, so that the roles decide and not
-//! the names (templates as in Ribeiro et al. 2020, CheckList, arXiv 2005.04118, here to train).
+//! the names (templates as in Ribeiro et al. 2020, `CheckList`, arXiv 2005.04118, here to train).
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
