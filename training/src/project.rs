@@ -108,7 +108,6 @@ pub fn run(args: &Args) -> Result<(), ProjectError> {
     let judge = Judge::new(&predictor, &options, DocumentLimits::default())?;
     let test = RetrievalTest::load(&args.data)?;
     let mut rng = ChaCha8Rng::seed_from_u64(args.seed);
-    let failed = |error| DataError::io(&args.out, error);
     let mut out = lines::create(&args.out)?;
     for file in corpus::parallel_files(&args.data)? {
         let mut pairs = candidates(&file.path, &matcher, &test)?;
@@ -119,11 +118,11 @@ pub fn run(args: &Args) -> Result<(), ProjectError> {
         let kept = balanced(labels, args.rows);
         println!("{}\t{} pairs\t{}", file.lang, pairs.len(), counts(&kept));
         for record in kept {
-            serde_json::to_writer(&mut out, &record).map_err(|error| failed(error.into()))?;
-            out.write_all(b"\n").map_err(failed)?;
+            lines::write_row(&mut out, &args.out, &record)?;
         }
     }
-    out.flush().map_err(failed)?;
+    out.flush()
+        .map_err(|error| DataError::io(&args.out, error))?;
     Ok(())
 }
 

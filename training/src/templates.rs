@@ -70,7 +70,6 @@ pub fn run(args: &Args) -> Result<(), DataError> {
     let mut names = Names::default();
     let mut rng = ChaCha8Rng::seed_from_u64(args.seed);
     let mut out = lines::create(&args.out)?;
-    let failed = |error| DataError::io(&args.out, error);
     let mut rows = 0;
     for (number, template) in templates.iter().enumerate() {
         for copy in 0..args.copies {
@@ -81,12 +80,12 @@ pub fn run(args: &Args) -> Result<(), DataError> {
             };
             rows += records.len();
             for record in records {
-                serde_json::to_writer(&mut out, &record).map_err(|error| failed(error.into()))?;
-                out.write_all(b"\n").map_err(failed)?;
+                lines::write_row(&mut out, &args.out, &record)?;
             }
         }
     }
-    out.flush().map_err(failed)?;
+    out.flush()
+        .map_err(|error| DataError::io(&args.out, error))?;
     println!("{} sentences, {rows} rows", templates.len());
     Ok(())
 }

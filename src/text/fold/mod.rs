@@ -1,8 +1,8 @@
 //! Character folding: spellings that mean the same word become the same characters.
 //!
-//! The actor matcher compares folded text with folded names, and the tokenizer of the model is
-//! trained on folded text, so the rules live in one place. They work on single characters of
-//! NFC text (what [`crate::text::CleanText`] yields):
+//! The actor matcher compares folded text with folded names, a tokenizer that training learns reads
+//! folded text, and that of the default model removes the same marks, so the rules live in one place.
+//! They work on single characters of NFC text (what [`crate::text::CleanText`] yields):
 //!
 //! - Arabic script: أ إ آ ٱ → ا, ؤ → و, ئ → ي, ى ی → ي, ة and the Persian and Urdu heh forms → ه,
 //!   ک → ك; tatweel, vowel signs (U+064B to U+065F, U+0670) and Qur'anic marks are removed;

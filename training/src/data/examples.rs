@@ -151,11 +151,7 @@ pub fn read<T: Example>(path: &Path) -> Result<Vec<T>, DataError> {
 pub fn write<T: Example>(path: &Path, examples: &[T]) -> Result<(), DataError> {
     let mut writer = lines::create(path)?;
     for example in examples {
-        serde_json::to_writer(&mut writer, example)
-            .map_err(|error| DataError::io(path, error.into()))?;
-        writer
-            .write_all(b"\n")
-            .map_err(|error| DataError::io(path, error))?;
+        lines::write_row(&mut writer, path, example)?;
     }
     writer.flush().map_err(|error| DataError::io(path, error))
 }

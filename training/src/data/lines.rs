@@ -98,6 +98,17 @@ pub fn write_json(path: &Path, value: &impl serde::Serialize) -> Result<(), Data
         .map_err(|error| DataError::io(path, error))
 }
 
+/// Writes `value` as one line of JSON to `writer`, which writes to `path`.
+pub fn write_row(
+    writer: &mut impl Write,
+    path: &Path,
+    value: &impl serde::Serialize,
+) -> Result<(), DataError> {
+    let failed = |error| DataError::io(path, error);
+    serde_json::to_writer(&mut *writer, value).map_err(|error| failed(error.into()))?;
+    writer.write_all(b"\n").map_err(failed)
+}
+
 /// SHA-256 of a file's bytes as they lie on disk, in lower-case hexadecimal.
 pub fn sha256(path: &Path) -> Result<String, DataError> {
     let mut file = File::open(path).map_err(|error| DataError::io(path, error))?;
