@@ -5,26 +5,31 @@
 //! author is for the victim and against who harms it, reports what a person says without taking
 //! sides, or tells bad news and no more. Names are drawn at random, so that the roles decide and not
 //! the names (templates as in Ribeiro et al. 2020, `CheckList`, arXiv 2005.04118, here to train).
+//! With `--articles` the sentences also stand in runs of news, as a column's do.
+
+mod document;
+mod sentence;
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
+use rand::SeedableRng;
 use rand::seq::IndexedRandom;
-use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use serde::Deserialize;
-use stance::actors::{ActorKind, Registry};
-use stance::prediction::Stance;
+use stance::actors::{ActorError, Matcher, Registry};
 
-use crate::data::record::{StanceRecord, TargetKind};
+use self::document::Maker;
+use self::sentence::{Names, Target, Template};
+use crate::data::record::{self, StanceRecord, TargetKind, TopicRecord};
 use crate::data::{DataError, lines};
+use crate::train::draw::Draw;
 
-/// Name of the set that the rows make.
+/// Name of the set that filled sentences make.
 const SET: &str = "templates";
 
-/// How often a name is drawn anew because another gap has it.
-const TRIES: usize = 32;
+/// Name of the set that documents make.
+const DOCUMENTS: &str = "template_documents";
 
 /// Arguments of the stage.
 #[derive(Debug, Clone, clap::Args)]
@@ -38,34 +43,36 @@ pub struct Args {
     /// How often each sentence is filled.
     #[arg(long, default_value_t = 24)]
     pub copies: usize,
+    /// News articles to put sentences into: `topic.jsonl` of `prepare`. Short ones are left out, and
+    /// those in languages without sentences.
+    #[arg(long)]
+    pub articles: Option<PathBuf>,
+    /// Documents that are made of the articles.
+    #[arg(long, default_value_t = 3000)]
+    pub documents: usize,
     /// Seed of the names.
     #[arg(long, default_value_t = 17)]
     pub seed: u64,
 }
 
-/// A sentence with gaps: `{s1}` is a state, `{p1}` a person, `{g1}` a party, an armed group or an
-/// organisation; the same gap twice is the same actor.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Template {
-    lang: String,
-    text: String,
-    stance: BTreeMap<String, Stance>,
-}
-
-/// A part of a template's text.
-#[derive(Debug, PartialEq, Eq)]
-enum Part<'a> {
-    Text(&'a str),
-    Gap(&'a str),
+/// Why the stage ended.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TemplatesError {
+    /// The sentences or articles cannot be read, or the rows not be written.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// The registry's matcher cannot be built.
+    #[error(transparent)]
+    Actors(#[from] ActorError),
 }
 
 /// Runs the stage.
 ///
 /// # Errors
-/// When the sentences cannot be read, a gap is not one of a known kind with a stance, or the disk
-/// fails.
-pub fn run(args: &Args) -> Result<(), DataError> {
+/// When the sentences or articles cannot be read, a gap is not one of a known kind with a stance,
+/// or the disk fails.
+pub fn run(args: &Args) -> Result<(), TemplatesError> {
     let templates = read(&args.templates)?;
     let mut names = Names::default();
     let mut rng = ChaCha8Rng::seed_from_u64(args.seed);
@@ -74,19 +81,49 @@ pub fn run(args: &Args) -> Result<(), DataError> {
     for (number, template) in templates.iter().enumerate() {
         for copy in 0..args.copies {
             let id = format!("{SET}:{}:{copy}", number + 1);
-            let Some(records) = fill(template, &id, &mut names, &mut rng) else {
+            let filled = template.fill(&BTreeMap::new(), &mut names, &|_| false, &mut rng);
+            let Some(filled) = filled else {
                 let message = format!("too few actors have a name in {:?}", template.lang);
-                return Err(DataError::row(&args.templates, number + 1, message));
+                return Err(DataError::row(&args.templates, number + 1, message).into());
             };
-            rows += records.len();
-            for record in records {
+            for record in records(SET, &id, &template.lang, &filled.text, filled.targets) {
                 lines::write_row(&mut out, &args.out, &record)?;
+                rows += 1;
             }
         }
     }
+    println!("{} sentences, {rows} rows", templates.len());
+    if let Some(path) = &args.articles {
+        let registry = Registry::embedded();
+        let maker = Maker::new(&templates, Matcher::new(registry, None)?);
+        let articles = articles(path, &maker)?;
+        // A language with four times the articles gets twice the documents.
+        let weights = articles.values().map(|some| (some.len() as f64).sqrt());
+        let languages = Draw::new("articles of a language", weights)
+            .map_err(|error| DataError::row(path, 0, format!("no article fits: {error}")))?;
+        let groups: Vec<&Vec<TopicRecord>> = articles.values().collect();
+        let (mut documents, mut rows) = (0, 0);
+        for number in 0..args.documents {
+            let Some(article) = groups[languages.number(&mut rng)].choose(&mut rng) else {
+                continue;
+            };
+            let Some(made) = maker.document(article, &mut names, &mut rng) else {
+                continue;
+            };
+            documents += 1;
+            let id = format!("{DOCUMENTS}:{number}");
+            for record in records(DOCUMENTS, &id, &article.lang, &made.text, made.targets) {
+                lines::write_row(&mut out, &args.out, &record)?;
+                rows += 1;
+            }
+        }
+        println!(
+            "{} articles, {documents} documents, {rows} rows",
+            articles.len()
+        );
+    }
     out.flush()
         .map_err(|error| DataError::io(&args.out, error))?;
-    println!("{} sentences, {rows} rows", templates.len());
     Ok(())
 }
 
@@ -97,130 +134,63 @@ fn read(path: &Path) -> Result<Vec<Template>, DataError> {
         let fault = |message: String| DataError::row(path, row, message);
         let template: Template =
             serde_json::from_str(&line).map_err(|error| fault(error.to_string()))?;
-        let parts = parts(&template.text).map_err(fault)?;
-        for part in &parts {
-            if let Part::Gap(gap) = part
-                && (kinds(gap).is_empty() || !template.stance.contains_key(*gap))
-            {
-                return Err(fault(format!("gap {{{gap}}} has no kind or no `stance`")));
-            }
-        }
-        if let Some(gap) = template.stance.keys().find(|gap| {
-            let wanted = Part::Gap(gap.as_str());
-            !parts.contains(&wanted)
-        }) {
-            return Err(fault(format!("`stance` has {gap}, `text` has no such gap")));
+        if let Some(message) = template.fault() {
+            return Err(fault(message));
         }
         templates.push(template);
     }
     Ok(templates)
 }
 
-/// The kinds of actors that may fill a gap.
-fn kinds(gap: &str) -> &'static [ActorKind] {
-    match gap.chars().next() {
-        Some('s') => &[ActorKind::State],
-        Some('p') => &[ActorKind::Person],
-        Some('g') => &[
-            ActorKind::Party,
-            ActorKind::ArmedGroup,
-            ActorKind::Organisation,
-        ],
-        _ => &[],
-    }
-}
-
-fn parts(text: &str) -> Result<Vec<Part<'_>>, String> {
-    let mut parts = Vec::new();
-    let mut rest = text;
-    while let Some((before, after)) = rest.split_once('{') {
-        let (gap, after) = after
-            .split_once('}')
-            .ok_or_else(|| "a gap is not closed".to_owned())?;
-        parts.push(Part::Text(before));
-        parts.push(Part::Gap(gap));
-        rest = after;
-    }
-    parts.push(Part::Text(rest));
-    Ok(parts)
-}
-
-/// Names by language and first letter of the gap.
-#[derive(Default)]
-struct Names(BTreeMap<(String, char), Vec<String>>);
-
-impl Names {
-    fn of(&mut self, language: &str, gap: &str) -> &[String] {
-        let letter = gap.chars().next().unwrap_or_default();
-        self.0
-            .entry((language.to_owned(), letter))
-            .or_insert_with(|| {
-                let actors = Registry::embedded().iter();
-                actors
-                    .filter(|actor| kinds(gap).contains(&actor.kind))
-                    .filter_map(|actor| {
-                        let mut names = actor.aliases().filter(|(code, _)| *code == language);
-                        names.find(|(_, n)| !(n.weak || n.capital || n.ambiguous))
-                    })
-                    .map(|(_, name)| name.text.clone())
-                    .collect()
-            })
-    }
-}
-
-/// One row for each gap's actor; `None` when there are too few names.
-fn fill(
-    template: &Template,
-    id: &str,
-    names: &mut Names,
-    rng: &mut impl Rng,
-) -> Option<Vec<StanceRecord>> {
-    let mut chosen: BTreeMap<&str, String> = BTreeMap::new();
-    for gap in template.stance.keys() {
-        let names = names.of(&template.lang, gap);
-        let free = |name: &&String| chosen.values().all(|other| other != *name);
-        let name = (0..TRIES)
-            .filter_map(|_| names.choose(rng))
-            .find(free)?
-            .clone();
-        chosen.insert(gap, name);
-    }
-    let mut text = String::new();
-    let mut characters = 0;
-    let mut spans: BTreeMap<&str, Vec<[usize; 2]>> = BTreeMap::new();
-    for part in parts(&template.text).ok()? {
-        let piece = match part {
-            Part::Text(piece) => piece,
-            Part::Gap(gap) => chosen.get(gap)?,
-        };
-        let end = characters + piece.chars().count();
-        if let Part::Gap(gap) = part {
-            spans.entry(gap).or_default().push([characters, end]);
+/// The articles that documents can be made of, by language.
+fn articles(
+    path: &Path,
+    maker: &Maker<'_>,
+) -> Result<BTreeMap<String, Vec<TopicRecord>>, DataError> {
+    let mut articles: BTreeMap<String, Vec<TopicRecord>> = BTreeMap::new();
+    for row in record::read::<TopicRecord>(path)? {
+        let (_, article) = row?;
+        if maker.takes(&article) {
+            articles
+                .entry(article.lang.clone())
+                .or_default()
+                .push(article);
         }
-        text.push_str(piece);
-        characters = end;
     }
-    let record = |(gap, &stance): (&String, &Stance)| StanceRecord {
-        id: format!("{id}:{gap}"),
-        dataset: SET.to_owned(),
-        lang: template.lang.clone(),
-        text: text.clone(),
-        target: chosen[gap.as_str()].clone(),
+    Ok(articles)
+}
+
+/// One row for each target of a text.
+fn records<'a>(
+    set: &'a str,
+    id: &'a str,
+    language: &'a str,
+    text: &'a str,
+    targets: Vec<Target>,
+) -> impl Iterator<Item = StanceRecord> + 'a {
+    let targets = targets.into_iter().enumerate();
+    targets.map(move |(number, target)| StanceRecord {
+        id: format!("{id}:{number}"),
+        dataset: set.to_owned(),
+        lang: language.to_owned(),
+        text: text.to_owned(),
+        target: target.name,
         target_alt: None,
-        spans: spans[gap.as_str()].clone(),
-        stance,
-        raw_label: stance.as_str().to_owned(),
+        spans: target.spans,
+        stance: target.stance,
+        raw_label: target.stance.as_str().to_owned(),
         target_kind: TargetKind::Actor,
         holder: None,
         context: None,
         doc: None,
         agreement: None,
-    };
-    Some(template.stance.iter().map(record).collect())
+    })
 }
 
 #[cfg(test)]
 mod tests {
+    use stance::prediction::Stance;
+
     use super::*;
 
     fn rows(template: &str, copies: usize) -> Result<Vec<StanceRecord>, DataError> {
@@ -232,7 +202,13 @@ mod tests {
             templates,
             out: out.clone(),
             copies,
+            articles: None,
+            documents: 0,
             seed: 3,
+        })
+        .map_err(|error| match error {
+            TemplatesError::Data(error) => error,
+            TemplatesError::Actors(error) => panic!("{error}"),
         })?;
         crate::data::record::read::<StanceRecord>(&out)?
             .map(|row| row.map(|(_, row)| row))
@@ -253,7 +229,7 @@ mod tests {
                 let named: String = characters[span[0]..span[1]].iter().collect();
                 assert_eq!(named, row.target);
             }
-            let favor = row.id.ends_with("s1");
+            let favor = row.id.ends_with(":0");
             assert_eq!(row.spans.len(), if favor { 2 } else { 1 });
             assert_eq!(row.stance == Stance::Favor, favor);
         }
@@ -297,10 +273,8 @@ mod tests {
         assert!(templates.len() > 200);
         let (mut names, mut rng) = (Names::default(), ChaCha8Rng::seed_from_u64(1));
         for template in &templates {
-            assert!(
-                fill(template, "1", &mut names, &mut rng).is_some(),
-                "{template:?}"
-            );
+            let filled = template.fill(&BTreeMap::new(), &mut names, &|_| false, &mut rng);
+            assert!(filled.is_some(), "{template:?}");
         }
     }
 }
