@@ -288,3 +288,50 @@ test("a file of HTML is read as such", async () => {
   await judge();
   assert.equal(await mark("Spain").count(), 1);
 });
+
+test("a file that is dropped is read, and one that is no text refused", async () => {
+  const drop = (name, type, content) =>
+    page.evaluate(({ name, type, content }) => {
+      const data = new DataTransfer();
+      data.items.add(new File([typeof content === "string" ? content : new Uint8Array(content)], name, { type }));
+      const box = document.querySelector("#text-a");
+      const fire = (kind) => box.dispatchEvent(new DragEvent(kind, { dataTransfer: data, bubbles: true, cancelable: true }));
+      fire("dragover");
+      const over = document.querySelectorAll(".over").length;
+      // A page that leaves the event to the browser would be replaced by the file.
+      return { over, taken: !fire("drop"), left: document.querySelectorAll(".over").length };
+    }, { name, type, content });
+  assert.deepEqual(await drop("column.txt", "text/plain", TEXT), { over: 1, taken: true, left: 0 });
+  await page.waitForFunction((text) => document.querySelector("#text-a").value === text, TEXT);
+  assert.equal(await page.isChecked("#html"), false);
+  await judge();
+  assert.equal(await mark("Spain").count(), 1);
+  await drop("article.html", "text/html", "<html><body><p>Italy has always helped us.</p></body></html>");
+  await page.waitForFunction(() => document.querySelector("#html").checked);
+  await judge();
+  assert.equal(await mark("Italy").count(), 1);
+  await drop("plain.txt", "text/plain", TEXT);
+  await page.waitForFunction(() => !document.querySelector("#html").checked);
+  // Windows-1256, in which old Arabic files are.
+  await drop("old.txt", "text/plain", [0xd3, 0xe6, 0xd1, 0xed, 0xc9]);
+  await page.locator("#error").waitFor();
+  assert.equal(await page.textContent("#error"), "old.txt is not text in UTF-8.");
+  assert.equal(await page.inputValue("#text-a"), TEXT, "what stood there stays");
+});
+
+test("topics are shown with their probabilities", async () => {
+  await judge("The striker scored twice in the second half and the club won the league, its first title in ten years. Spain's national team has called him up.");
+  const answer = await page.evaluate(async () => {
+    const request = { documents: [{ text: document.querySelector("#text-a").value }] };
+    const response = await fetch("/v1/classify", { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(request) });
+    return response.json();
+  });
+  const topics = answer.results[0].topics;
+  assert.ok(topics.length > 0, "the text has a topic");
+  const shown = await page.locator("#documents .tag.neutral").allTextContents();
+  for (const { label, probability } of topics) {
+    assert.ok(shown.some((tag) => tag.startsWith(`${label} `) && tag.includes(String(Math.round(probability * 100)))), `${label} in ${shown}`);
+  }
+  await judge("Spain.");
+  assert.match(await page.textContent("#documents"), /Topics: |No topic above the threshold\./);
+});

@@ -296,8 +296,13 @@ function toggleSecond() {
 
 async function take(file, side) {
   if (!file) return;
-  $(`text-${side}`).value = await file.text();
-  if (/\.html?$/i.test(file.name)) $("html").checked = true;
+  try {
+    $(`text-${side}`).value = new TextDecoder("utf-8", { fatal: true }).decode(await file.arrayBuffer());
+  } catch {
+    fail(`${file.name} is not text in UTF-8.`);
+    return;
+  }
+  $("html").checked = /\.html?$/i.test(file.name);
 }
 
 for (const side of ["a", "b"]) {
@@ -306,9 +311,9 @@ for (const side of ["a", "b"]) {
   box.addEventListener("dragover", (event) => { event.preventDefault(); box.classList.add("over"); });
   box.addEventListener("dragleave", () => box.classList.remove("over"));
   box.addEventListener("drop", (event) => {
+    box.classList.remove("over");
     if (!event.dataTransfer.files.length) return;
     event.preventDefault();
-    box.classList.remove("over");
     take(event.dataTransfer.files[0], side);
   });
   $(`text-${side}`).addEventListener("keydown", (event) => {
