@@ -41,6 +41,26 @@ fn phi(x: f64) -> f64 {
     0.5 + sum / std::f64::consts::PI.sqrt()
 }
 
+/// What the kernels make of rows of `x`; a place they leave out is NaN.
+fn multiplied(x: &[f32], inputs: usize, packed: &Packed, bias: &[f32]) -> Vec<f32> {
+    let (rows, outputs) = (x.len() / inputs, bias.len());
+    let mut out = vec![f32::NAN; rows * outputs];
+    let mut store = Store {
+        out: &mut out,
+        ld: outputs,
+    };
+    multiply(
+        x,
+        inputs,
+        rows,
+        packed,
+        bias,
+        &mut Rows::default(),
+        &mut store,
+    );
+    out
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
@@ -70,9 +90,7 @@ proptest! {
                     &across[i * outputs..(i + 1) * outputs]
                 });
                 for packed in [by_output, by_input] {
-                    let mut out = vec![f32::NAN; exact.len()];
-                    let mut store = Store { out: &mut out, ld: outputs };
-                    multiply(&x, inputs, rows, &packed, &bias, &mut Rows::default(), &mut store);
+                    let out = multiplied(&x, inputs, &packed, &bias);
                     let size: f32 = (inputs as f32).sqrt() / 3.0;
                     for (a, b) in out.iter().zip(&exact) {
                         prop_assert!((a - b).abs() <= bound * size.max(1.0), "{level:?} {a} {b}");
@@ -105,9 +123,7 @@ proptest! {
             let packed = Packed::by_output(level, Precision::Bf16, outputs, inputs, |o| {
                 &w[o * inputs..(o + 1) * inputs]
             });
-            let mut out = vec![f32::NAN; exact.len()];
-            let mut store = Store { out: &mut out, ld: outputs };
-            multiply(&x, inputs, rows, &packed, &bias, &mut Rows::default(), &mut store);
+            let out = multiplied(&x, inputs, &packed, &bias);
             for (a, b) in out.iter().zip(&exact) {
                 prop_assert!((a - b).abs() <= 1e-5 * (inputs as f32).sqrt(), "{level:?} {a} {b}");
             }
