@@ -20,10 +20,16 @@ use crate::data::record::TopicRecord;
 const ARTICLE: usize = 600;
 /// Characters of the run of sentences taken from it.
 const RUN: Range<usize> = 400..2400;
+/// Actors that the run names, at the least: columns are written about such news.
+const ACTORS: usize = 2;
 /// Share of the documents whose author writes about somebody the article names.
 const NAMED: f64 = 0.7;
-/// Sentences of the author's; where there are none, all is reported.
+/// Sentences of the author's about one actor; where there are none, all is reported.
 const OWN: Range<usize> = 0..4;
+/// Share of the documents whose author is also for, or against, somebody on the other side.
+const TWO_SIDES: f64 = 0.4;
+/// Sentences about the other side.
+const OTHERS: Range<usize> = 1..4;
 /// Actors that only the article names, at the most.
 const REPORTED: usize = 2;
 /// Tries to make a document of an article.
@@ -39,6 +45,24 @@ pub(super) struct Maker<'a> {
 pub(super) struct Passage {
     pub text: String,
     pub targets: Vec<Target>,
+}
+
+/// A run of sentences of an article.
+struct Run<'t> {
+    language: &'t str,
+    text: &'t str,
+    /// Where its sentences end, in bytes.
+    ends: Vec<usize>,
+    mentioned: Vec<Mentioned>,
+}
+
+/// What the author writes about one actor.
+struct Side<'m> {
+    /// An actor of the article; `None` for anybody.
+    about: Option<&'m Mentioned>,
+    stance: Stance,
+    /// Sentences.
+    count: usize,
 }
 
 /// An actor that the run of sentences names.
@@ -69,12 +93,19 @@ impl<'a> Maker<'a> {
     ) -> Option<Passage> {
         let clean = CleanText::new(&article.text, false, &[]).ok()?;
         let all = sentences(clean.text(), clean.paragraphs());
-        let run = run(clean.text(), &all, rng)?;
-        let base = run.first()?.start;
-        let text = &clean.text()[base..run.last()?.end];
-        let ends: Vec<usize> = run.iter().map(|s| s.end - base).collect();
-        let mentioned = self.mentioned(text, &article.lang);
-        (0..TRIES).find_map(|_| self.try_one(&article.lang, text, &ends, &mentioned, names, rng))
+        let sentences = run(clean.text(), &all, rng)?;
+        let base = sentences.first()?.start;
+        let text = &clean.text()[base..sentences.last()?.end];
+        let run = Run {
+            language: &article.lang,
+            text,
+            ends: sentences.iter().map(|s| s.end - base).collect(),
+            mentioned: self.mentioned(text, &article.lang),
+        };
+        if run.mentioned.len() < ACTORS {
+            return None;
+        }
+        (0..TRIES).find_map(|_| self.try_one(&run, names, rng))
     }
 
     fn mentioned(&self, text: &str, language: &str) -> Vec<Mentioned> {
@@ -93,45 +124,69 @@ impl<'a> Maker<'a> {
         actors.collect()
     }
 
-    fn try_one(
+    fn try_one(&self, run: &Run, names: &mut Names, rng: &mut impl Rng) -> Option<Passage> {
+        let first = *[Stance::Favor, Stance::Against].choose(rng)?;
+        let second = match first {
+            Stance::Favor => Stance::Against,
+            _ => Stance::Favor,
+        };
+        let mut sides = vec![(first, OWN)];
+        if rng.random_bool(TWO_SIDES) {
+            sides.push((second, OTHERS));
+        }
+        let mut mentioned: Vec<&Mentioned> = run.mentioned.iter().collect();
+        mentioned.shuffle(rng);
+        let mut own = Vec::new();
+        for (stance, counts) in sides {
+            let about = if rng.random_bool(NAMED) {
+                Some(mentioned.pop()?)
+            } else {
+                None
+            };
+            let count = rng.random_range(counts);
+            let side = Side {
+                about,
+                stance,
+                count,
+            };
+            self.write(run, &side, &mut own, names, rng)?;
+        }
+        let passage = assemble(run, own, rng);
+        (!passage.targets.is_empty()).then_some(passage)
+    }
+
+    /// Adds the sentences of a side to `own`. All are about one actor: a second one must have a gap
+    /// of the same kind.
+    fn write(
         &self,
-        language: &str,
-        text: &str,
-        ends: &[usize],
-        mentioned: &[Mentioned],
+        run: &Run,
+        side: &Side,
+        own: &mut Vec<Sentence>,
         names: &mut Names,
         rng: &mut impl Rng,
-    ) -> Option<Passage> {
-        let about = if rng.random_bool(NAMED) {
-            Some(mentioned.choose(rng)?)
-        } else {
-            None
-        };
-        let stance = *[Stance::Favor, Stance::Against].choose(rng)?;
+    ) -> Option<()> {
+        let about = side.about;
         let fits = |gap: &str| about.is_none_or(|actor| kinds(gap).contains(&actor.kind));
         let fitting: Vec<(&Template, &String)> = self
             .templates
             .iter()
-            .filter(|template| template.lang == language)
+            .filter(|template| template.lang == run.language)
             .filter_map(|template| {
                 let mut gaps = template.stance.iter();
-                let (gap, _) = gaps.find(|(gap, said)| **said == stance && fits(gap))?;
+                let (gap, _) = gaps.find(|(gap, said)| **said == side.stance && fits(gap))?;
                 Some((template, gap))
             })
             .collect();
         let (_, first) = fitting.choose(rng)?;
-        // All sentences are about one actor: a second one must have a gap of the same kind.
         let same = |(_, gap): &&(&Template, &String)| kinds(gap) == kinds(first);
         let same: Vec<_> = fitting.iter().filter(same).collect();
-        let count = rng.random_range(OWN).min(same.len());
         let mut author = about.map(|actor| actor.name.clone());
-        let mut own: Vec<Sentence> = Vec::new();
-        for (template, gap) in same.choose_multiple(rng, count) {
+        for (template, gap) in same.choose_multiple(rng, side.count.min(same.len())) {
             let given = author.iter().map(|name| (gap.as_str(), name.clone()));
             let given: BTreeMap<&str, String> = given.collect();
             let taken = |name: &str| {
-                text.contains(name)
-                    || mentioned.iter().any(|actor| actor.name == name)
+                run.text.contains(name)
+                    || run.mentioned.iter().any(|actor| actor.name == name)
                     || own.iter().any(|s| s.text.contains(name))
             };
             let sentence = template.fill(&given, names, &taken, rng)?;
@@ -139,8 +194,7 @@ impl<'a> Maker<'a> {
             author = filled.find(|(g, _)| g == gap).map(|(_, t)| t.name.clone());
             own.push(sentence);
         }
-        let passage = assemble(text, ends, mentioned, own, rng);
-        (!passage.targets.is_empty()).then_some(passage)
+        Some(())
     }
 }
 
@@ -157,14 +211,14 @@ fn run<'s>(text: &str, all: &'s [Range<usize>], rng: &mut impl Rng) -> Option<&'
     (count > 0).then(|| &all[start..start + count])
 }
 
-/// Puts the author's sentences behind sentences of `text`, and collects who is a target.
-fn assemble(
-    text: &str,
-    ends: &[usize],
-    mentioned: &[Mentioned],
-    own: Vec<Sentence>,
-    rng: &mut impl Rng,
-) -> Passage {
+/// Puts the author's sentences behind sentences of the run, and collects who is a target.
+fn assemble(run: &Run, own: Vec<Sentence>, rng: &mut impl Rng) -> Passage {
+    let Run {
+        text,
+        ends,
+        mentioned,
+        ..
+    } = run;
     let mut cuts: Vec<usize> = own
         .iter()
         .map(|_| ends.choose(rng).copied().unwrap_or(text.len()))
@@ -278,12 +332,14 @@ mod tests {
         let (mut names, mut rng) = (Names::default(), ChaCha8Rng::seed_from_u64(5));
         let article = article();
         assert!(maker.takes(&article));
-        let mut said = BTreeMap::new();
+        let (mut said, mut both) = (BTreeMap::new(), 0);
         for _ in 0..200 {
             let Some(made) = maker.document(&article, &mut names, &mut rng) else {
                 continue;
             };
             let characters: Vec<char> = made.text.chars().collect();
+            let takes = |stance| made.targets.iter().any(|target| target.stance == stance);
+            both += usize::from(takes(Stance::Favor) && takes(Stance::Against));
             for target in &made.targets {
                 assert!(target.spans.is_sorted() && !target.spans.is_empty());
                 let thanks = made.text.contains(&format!("owe {} our", target.name));
@@ -314,6 +370,7 @@ mod tests {
         for stance in ["favor", "against", "neutral"] {
             assert!(said.contains_key(&(stance, true)), "{stance}: {said:?}");
         }
+        assert!(both > 20, "{both}");
     }
 
     #[test]

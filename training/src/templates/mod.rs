@@ -43,8 +43,8 @@ pub struct Args {
     /// How often each sentence is filled.
     #[arg(long, default_value_t = 24)]
     pub copies: usize,
-    /// News articles to put sentences into: `topic.jsonl` of `prepare`. Short ones are left out, and
-    /// those in languages without sentences.
+    /// News articles to put sentences into: `topic.jsonl` of `prepare`. Short ones are left out, those
+    /// that name fewer than two actors, and those in languages without sentences.
     #[arg(long)]
     pub articles: Option<PathBuf>,
     /// Documents that are made of the articles.
@@ -117,10 +117,8 @@ pub fn run(args: &Args) -> Result<(), TemplatesError> {
                 rows += 1;
             }
         }
-        println!(
-            "{} articles, {documents} documents, {rows} rows",
-            articles.len()
-        );
+        let count: usize = groups.iter().map(|some| some.len()).sum();
+        println!("{count} articles, {documents} documents, {rows} rows");
     }
     out.flush()
         .map_err(|error| DataError::io(&args.out, error))?;
@@ -235,6 +233,20 @@ mod tests {
         }
         let texts: std::collections::BTreeSet<&str> = rows.iter().map(|r| &*r.text).collect();
         assert!(texts.len() > 3, "names are drawn anew: {texts:?}");
+    }
+
+    #[test]
+    fn the_arabic_preposition_takes_up_the_article() {
+        let template = r#"{"lang": "ar", "text": "تحية ل{s1}.", "stance": {"s1": "favor"}}"#;
+        let rows = rows(template, 60).unwrap();
+        let with_article = rows.iter().filter(|row| row.target.starts_with("ال"));
+        assert!(with_article.clone().count() > 5);
+        for row in with_article {
+            let rest: String = row.target.chars().skip(1).collect();
+            assert_eq!(row.text, format!("تحية ل{rest}."));
+            let characters = row.text.chars().count();
+            assert_eq!(row.spans, [[6, characters - 1]]);
+        }
     }
 
     #[test]

@@ -87,6 +87,7 @@ impl Template {
         for part in parts(&self.text).ok()? {
             let piece = match part {
                 Part::Text(piece) => piece,
+                Part::Gap(gap) if text.ends_with('ل') => contracted(chosen.get(gap)?),
                 Part::Gap(gap) => chosen.get(gap)?,
             };
             let end = characters + piece.chars().count();
@@ -105,6 +106,15 @@ impl Template {
         };
         let targets = self.stance.iter().map(target).collect::<Option<_>>()?;
         Some(Sentence { text, targets })
+    }
+}
+
+/// A name after the Arabic preposition li-, which takes up the alef of the article: ل and الهند are
+/// للهند.
+fn contracted(name: &str) -> &str {
+    match name.strip_prefix('ا') {
+        Some(rest) if rest.starts_with('ل') => rest,
+        _ => name,
     }
 }
 
