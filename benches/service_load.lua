@@ -1,6 +1,16 @@
 -- Requests of one document each for wrk, from a file with a JSON body per line, and a count of the
--- answers by status. Arguments after `--`: the file, and a pause before each request in
--- milliseconds (0 when absent).
+-- answers by status. Arguments after `--`: the file, and how many requests a second a thread sends
+-- in all, as far as its connections are free (0 or absent: each when the answer before has come).
+
+local ffi = require("ffi")
+ffi.cdef("typedef struct { long s, ns; } instant; int clock_gettime(int clock, instant *at);")
+local monotonic = 1
+local instant = ffi.new("instant")
+
+local function milliseconds()
+  ffi.C.clock_gettime(monotonic, instant)
+  return tonumber(instant.s) * 1000 + tonumber(instant.ns) / 1e6
+end
 
 local counter = 0
 local threads = {}
@@ -16,7 +26,9 @@ function init(args)
   for line in io.lines(args[1]) do
     table.insert(bodies, line)
   end
-  pause = tonumber(args[2] or "0")
+  rate = tonumber(args[2] or "0")
+  begun = milliseconds()
+  turns = 0
   sent = offset
   statuses = ""
   counts = {}
@@ -28,8 +40,13 @@ function request()
   return wrk.format("POST", "/v1/classify", { ["content-type"] = "application/json" }, body)
 end
 
+-- Milliseconds to the next request's turn.
 function delay()
-  return pause
+  if rate == 0 then
+    return 0
+  end
+  turns = turns + 1
+  return math.max(0, begun + turns * 1000 / rate - milliseconds())
 end
 
 -- Statuses are handed to `done` as text: it sees only plain values of a thread.

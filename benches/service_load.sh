@@ -55,7 +55,7 @@ offline=$(awk -v n=$((2 * count)) -v a="$few" -v b="$many" 'BEGIN { printf "%.2f
 offline_cpu=$(awk -v n=$((2 * count)) -v a="$few_cpu" -v b="$many_cpu" 'BEGIN { printf "%.5f", (b - a) / n }')
 printf 'offline: %s documents/s, %s s of a core each\n' "$offline" "$offline_cpu"
 
-# ask CONNECTIONS SECONDS [PAUSE]: sets rate p50 p99 most broken statuses.
+# ask CONNECTIONS SECONDS [RATE]: sets rate p50 p99 most broken statuses.
 ask() {
   local line
   line=$(wrk --threads 1 --connections "$1" --duration "${2}s" --timeout 600s --latency \
@@ -112,16 +112,13 @@ printf 'fairness: p99 %s ms beside %s words, %s ms alone: × %s\n' "$p99" "$long
 wait "$reading" || fail "the long document was not answered"
 
 if ((soak > 0)); then
-  # Eight clients that pause: as many requests as 80 % of what the most clients got.
-  pause=$(awk -v c="$capacity" 'BEGIN { printf "%d", 8 / (0.8 * c) * 1000 }')
-  for _ in 1 2 3 4; do
-    ask 8 20 "$pause"
-    pause=$(awk -v p="$pause" -v r="$rate" -v c="$capacity" 'BEGIN { p += 0.7 * (8000 / (0.8 * c) - 8000 / r); printf "%d", (p > 0) ? p : 0 }')
-  done
+  # As many requests as 80 % of what the most clients got, by so many clients that one is free.
+  wanted=$(awk -v c="$capacity" 'BEGIN { printf "%.3f", 0.8 * c }')
+  ask 32 20 "$wanted"
   before=$(resident)
   { while sleep "$((soak / 10))"; do resident; done >"$work/resident"; } &
   watching=$!
-  ask 8 "$soak" "$pause"
+  ask 32 "$soak" "$wanted"
   kill "$watching"
   only 200
   printf 'soak: %s s at %s of capacity; %s KiB resident before, %s after: × %s; p99 %s ms; %s\n' "$soak" \

@@ -15,9 +15,6 @@ use stance::predict::SELF_TEST_FILE;
 
 use super::user_rows::today;
 
-/// Largest folder that the repository takes, in bytes.
-const MOST_BYTES: u64 = 64 << 20;
-
 /// What the command line says.
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -42,6 +39,9 @@ pub struct Args {
     /// Time of making, RFC 3339; today when absent.
     #[arg(long)]
     pub created: Option<String>,
+    /// Fail when the folder is larger, in MiB; any size will do when absent.
+    #[arg(long)]
+    pub max_mib: Option<u64>,
 }
 
 /// How the encoder's matrices are stored; everything else is f16.
@@ -57,7 +57,7 @@ pub enum Weights {
 /// Runs the stage.
 ///
 /// # Errors
-/// When an input cannot be read, the output cannot be written, or it is over 64 MiB.
+/// When an input cannot be read, the output cannot be written, or it is larger than asked for.
 pub fn run(args: &Args) -> Result<()> {
     std::fs::create_dir_all(&args.out)?;
     let stored = [
@@ -93,9 +93,11 @@ pub fn run(args: &Args) -> Result<()> {
     for entry in std::fs::read_dir(&args.out)? {
         bytes += entry?.metadata()?.len();
     }
-    if bytes > MOST_BYTES {
+    if let Some(most) = args.max_mib
+        && bytes > most << 20
+    {
         candle_core::bail!(
-            "{} holds {bytes} bytes, more than {MOST_BYTES}",
+            "{} holds {bytes} bytes, more than --max-mib {most}",
             args.out.display()
         );
     }
