@@ -4,12 +4,11 @@ use std::cell::RefCell;
 
 use rayon::prelude::*;
 
-use super::attention::{Head, Scratch, Shared, attention_head, attention_head_grad};
-use super::attention_bf16::attention_head_bf16;
+use super::attention::backward::Backward;
+use super::attention::forward::Forward;
+use super::attention::forward_bf16::ForwardBf16;
+use super::attention::{Head, Scratch, Shared, Task};
 use super::simd::Level;
-
-/// [`attention_head`], or the same in another precision, which asks for the same.
-type OneHead = unsafe fn(Level, &[f32], Head, Shared, &mut Scratch);
 
 thread_local! {
     static SCRATCH: RefCell<Scratch> = RefCell::default();
@@ -59,7 +58,8 @@ impl Heads<'_> {
     /// # Panics
     /// When the matrices do not fit the heads.
     pub fn forward(self, level: Level, qkv: &[f32], out: &mut [f32]) {
-        self.run(level, attention_head, qkv, out);
+        assert_eq!(out.len() * 3, qkv.len());
+        self.each(qkv, out, |task| level.run(Forward(task)));
     }
 
     /// The same with products in bf16.
@@ -67,20 +67,8 @@ impl Heads<'_> {
     /// # Panics
     /// As [`Heads::forward`].
     pub fn forward_bf16(self, level: Level, qkv: &[f32], out: &mut [f32]) {
-        self.run(level, attention_head_bf16, qkv, out);
-    }
-
-    fn run(self, level: Level, one: OneHead, qkv: &[f32], out: &mut [f32]) {
-        let rows = out.len() / self.hidden;
-        assert!(self.fit(rows) && qkv.len() == rows * 3 * self.hidden);
-        let out = Shared::new(out);
-        self.tasks().for_each(|head| {
-            SCRATCH.with_borrow_mut(|scratch| {
-                // SAFETY: offsets increase and heads lie side by side, so every task has rows
-                // and columns of its own; `out` is borrowed for the whole call.
-                unsafe { one(level, qkv, head, out, scratch) }
-            });
-        });
+        assert_eq!(out.len() * 3, qkv.len());
+        self.each(qkv, out, |task| level.run(ForwardBf16(task)));
     }
 
     /// Gradient `[tokens, 3 · hidden]` of `qkv`; `grad` `[tokens, hidden]` is the context's.
@@ -88,13 +76,19 @@ impl Heads<'_> {
     /// # Panics
     /// When the matrices do not fit the heads.
     pub fn backward(self, level: Level, qkv: &[f32], grad: &[f32], out: &mut [f32]) {
-        let rows = grad.len() / self.hidden;
-        assert!(self.fit(rows) && qkv.len() == rows * 3 * self.hidden && out.len() == qkv.len());
+        assert!(grad.len() * 3 == qkv.len() && out.len() == qkv.len());
+        self.each(qkv, out, |task| level.run(Backward { task, grad }));
+    }
+
+    /// Calls `run` for every head of `qkv`, which writes its rows and columns of `out`.
+    fn each(self, qkv: &[f32], out: &mut [f32], run: impl Fn(Task) + Sync) {
+        assert!(self.fit(qkv.len() / (3 * self.hidden)));
         let out = Shared::new(out);
         self.tasks().for_each(|head| {
             SCRATCH.with_borrow_mut(|scratch| {
-                // SAFETY: as in `forward`.
-                unsafe { attention_head_grad(level, qkv, grad, head, out, scratch) }
+                // SAFETY: offsets increase and heads lie side by side, so every task has rows
+                // and columns of its own; `out` is borrowed for the whole call.
+                run(unsafe { Task::new(qkv, head, out, scratch) });
             });
         });
     }

@@ -2,7 +2,7 @@
 //! by what the processor can do.
 //!
 //! [`simd`] abstracts the instruction sets; [`pack`], [`quantise`], [`gemm`] and [`epilogue`]
-//! multiply; [`attention`], [`attention_bf16`], [`norm`] and [`math`] are the rest of a layer;
+//! multiply; [`attention`], [`norm`] and [`math`] are the rest of a layer;
 //! [`stack`] runs the layers of a BERT, and [`train`] the same with a way back.
 //!
 //! `unsafe` is allowed here alone: for instructions that the compiler cannot know are there, and
@@ -13,7 +13,6 @@
 #![allow(clippy::inline_always)]
 
 pub mod attention;
-pub mod attention_bf16;
 pub mod buffer;
 pub mod epilogue;
 pub mod gemm;

@@ -1,40 +1,8 @@
-//! Self-attention of one head over one sequence as in [`super::attention`], with both products in
-//! bf16 and the softmax in f32.
+//! The context of a head, with both products in bf16 and the softmax in f32.
 
-use super::attention::{Head, Scratch, Shared, copy, exponentials, transpose};
-use super::gemm::{strips, tile_bf16};
-use super::simd::{Kernel, Level, Simd, load_up_to};
-
-/// Copies `[rows, dim]` out of a wider matrix, times `scale`, as bf16 into rows of `width`, zeros
-/// behind.
-#[inline(always)]
-unsafe fn gather<S: Simd>(
-    from: *const f32,
-    ld: usize,
-    rows: usize,
-    dim: usize,
-    scale: f32,
-    to: &mut [f32],
-    width: usize,
-) {
-    assert!(2 * to.len() >= rows * width && width.is_multiple_of(S::LANES) && width >= dim);
-    let to = to.as_mut_ptr().cast::<u16>();
-    // SAFETY: the caller's matrix holds `rows` of `dim`; `to` is checked.
-    unsafe {
-        let scale = S::splat(scale);
-        for r in 0..rows {
-            let row = from.add(r * ld);
-            for i in (0..width).step_by(S::LANES) {
-                let x = if i < dim {
-                    S::mul(load_up_to::<S>(row.add(i), dim - i), scale)
-                } else {
-                    S::splat(0.0)
-                };
-                S::store_bf16(to.add(r * width + i), x);
-            }
-        }
-    }
-}
+use super::{Task, copy, exponentials, gather, transpose};
+use crate::encoder::cpu::gemm::{strips, tile_bf16};
+use crate::encoder::cpu::simd::{Kernel, Simd};
 
 /// Rows of bf16 two by two: each word of `to` is a value of a row, and below it, in the upper half,
 /// that of the next row, or zero.
@@ -52,36 +20,28 @@ fn pair(rows: &[f32], width: usize, to: &mut [f32]) {
     }
 }
 
-struct Forward<'a> {
-    qkv: &'a [f32],
-    head: Head,
-    out: Shared,
-    scratch: &'a mut Scratch,
-}
+/// Writes the head's columns of the context `[tokens, hidden]`, as [`super::forward::Forward`].
+///
+/// # Panics
+/// When the head does not lie in what is written.
+pub struct ForwardBf16<'a>(pub Task<'a>);
 
-impl Kernel for Forward<'_> {
+impl Kernel for ForwardBf16<'_> {
     type Output = ();
 
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
-        let Head {
-            start,
-            tokens,
-            column,
-            dim,
-            hidden,
-        } = self.head;
-        let ld = 3 * hidden;
-        let end = start + tokens;
-        assert!(self.qkv.len() >= end * ld && self.out.len() >= end * hidden);
-        assert!(column + dim <= hidden);
+        let task = self.0;
+        let from = task.queries();
+        let (head, hidden, out) = (task.head, task.head.hidden, task.out);
+        let (tokens, dim, ld) = (head.tokens, head.dim, 3 * hidden);
+        assert!(out.len() >= (head.start + tokens) * hidden);
+        let (width, padded) = head.padded::<S>();
         let panel = 2 * S::LANES;
-        let width = dim.next_multiple_of(panel);
-        let padded = tokens.next_multiple_of(panel);
         // Words, of two values each, in a row of a head, for all its values, and for all keys.
         let (row_words, groups, key_words) = (width / 2, dim.div_ceil(2), padded / 2);
         let pairs = tokens.div_ceil(2);
-        let [queries, rows, keys, values, strip, probs, sums] = self.scratch.cut([
+        let [queries, rows, keys, values, strip, probs, sums] = task.scratch.cut([
             tokens * row_words,
             tokens * row_words,
             padded * groups,
@@ -90,14 +50,14 @@ impl Kernel for Forward<'_> {
             S::ROWS * key_words,
             S::ROWS * width,
         ]);
-        let scale = 1.0 / (dim as f32).sqrt();
-        // SAFETY: the asserts bound `qkv` and `out`; the scratch is cut to the sizes used below.
+        let size = (tokens, dim);
+        // SAFETY: `Task::new` and the assert bound the matrices; the scratch is cut to the sizes
+        // used below.
         unsafe {
-            let from = self.qkv.as_ptr().add(start * ld + column);
-            gather::<S>(from, ld, tokens, dim, scale, queries, width);
-            gather::<S>(from.add(hidden), ld, tokens, dim, 1.0, rows, width);
+            gather::<S, u16>(from, ld, size, head.scale(), queries, width);
+            gather::<S, u16>(from.add(hidden), ld, size, 1.0, rows, width);
             transpose::<S>(rows, row_words, tokens, groups, keys);
-            gather::<S>(from.add(2 * hidden), ld, tokens, dim, 1.0, rows, width);
+            gather::<S, u16>(from.add(2 * hidden), ld, size, 1.0, rows, width);
             pair(rows, width, values);
             let (strip, sums) = (strip.as_mut_ptr(), sums.as_mut_ptr());
             let probs = probs.as_mut_ptr().cast::<u16>();
@@ -133,33 +93,10 @@ impl Kernel for Forward<'_> {
                     }
                 }
                 for r in 0..R {
-                    let to = self.out.at((start + row + r) * hidden + column);
+                    let to = out.at((head.start + row + r) * hidden + head.column);
                     copy::<S>(sums.add(r * width), to, dim);
                 }
             });
         }
     }
-}
-
-/// Context of one head, as by [`super::attention::attention_head`].
-///
-/// # Safety
-/// No other task may touch these rows and columns of `out` meanwhile, and what `out` was made of
-/// must still be there.
-///
-/// # Panics
-/// When the head does not lie in the matrices.
-pub unsafe fn attention_head_bf16(
-    level: Level,
-    qkv: &[f32],
-    head: Head,
-    out: Shared,
-    scratch: &mut Scratch,
-) {
-    level.run(Forward {
-        qkv,
-        head,
-        out,
-        scratch,
-    });
 }
