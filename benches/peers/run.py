@@ -4,8 +4,8 @@
     python3 -m venv /tmp/peers && /tmp/peers/bin/pip install -r benches/peers/requirements.txt
     /tmp/peers/bin/python benches/peers/run.py            # builds and starts `--bench peer`
 
-Two sets of weights: the default model's, and random ones of MiniLM-L12-H384. Engines take turns,
-pass by pass; times are medians. Where sequences differ in length the others pad them, as their
+The weights are the default model's, whose shape is that of MiniLM-L12-H384. Engines take turns, pass
+by pass; times are medians. Where sequences differ in length the others pad them, as their
 users must, and this encoder does not. `cos` is the mean cosine of an engine's token states to
 onnxruntime's in f32. `--clock cpu` compares processor time, for one thread on a core that others
 use too. 8-bit models are quantised after training: onnxruntime's dynamically,
@@ -36,7 +36,7 @@ MIX = [12, 200, 35, 78, 23, 150, 61, 19, 110, 44, 92, 28, 175, 53, 16, 130]
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
-    parser.add_argument("--model", choices=["default", "l12"], nargs="+", default=["default", "l12"])
+    parser.add_argument("--model", type=Path, default=ROOT / "models/default", help="a BERT's folder")
     parser.add_argument("--lengths", type=int, nargs="+", default=[16, 128, 512])
     parser.add_argument("--batches", type=int, nargs="+", default=[1, 16])
     parser.add_argument("--seconds", type=float, default=1.0, help="per engine and case")
@@ -57,28 +57,6 @@ def tensors(path):
             array = array.astype(np.float32)
             out[name] = array if scale is None else array * scale[:, None]
     return out
-
-
-def random_model(folder):
-    """MiniLM-L12-H384 with random weights of the size that training gives them."""
-    rng = np.random.default_rng(1)
-    config = json.loads((ROOT / "models/default/config.json").read_text())
-    config.update(num_hidden_layers=12)
-    known = tensors(ROOT / "models/default/model.safetensors")
-    weights = {n: a for n, a in known.items() if not n.startswith("encoder.layer.")}
-    shapes = {name: array.shape for name, array in known.items()}
-    for layer in range(12):
-        for name, shape in shapes.items():
-            if not name.startswith("encoder.layer.0."):
-                continue
-            new = name.replace("layer.0.", f"layer.{layer}.")
-            if "LayerNorm.weight" in name:
-                weights[new] = np.ones(shape, np.float32)
-            else:
-                weights[new] = rng.normal(0, 0.05, shape).astype(np.float32)
-    (folder / "config.json").write_text(json.dumps(config))
-    shutil.copy(ROOT / "models/default/tokenizer.json", folder)
-    save_file(weights, folder / "model.safetensors")
 
 
 def read(folder):
@@ -224,30 +202,26 @@ def main():
     clock = {"wall": "ms", "cpu": "cpu_ms"}[options.clock]
     cases = [(str(n), [n] * b) for n in options.lengths for b in options.batches] + [("mix", MIX)]
     results = []
-    for name in options.model:
-        with tempfile.TemporaryDirectory() as place:
-            folder = Path(place)
-            if name == "default":
-                shutil.copytree(ROOT / "models/default", folder, dirs_exist_ok=True)
-            else:
-                random_model(folder)
-            weights, shape, vocab = read(folder)
-            hidden = weights["embeddings.LayerNorm.weight"].shape[0]
-            bert_onnx.save(bert_onnx.fused(weights, *shape), folder / "fused.onnx")
-            path = bert_onnx.save(bert_onnx.standard(weights, *shape), folder / "standard.onnx")
-            forms = quantised(path, folder, vocab)
-            for threads in options.threads:
-                running = dict(engines(program, folder, threads, forms))
-                for label, lengths in cases:
-                    rng = np.random.default_rng(3)
-                    sequences = [rng.integers(5, vocab, n).tolist() for n in lengths]
-                    rows = measure(running, sequences, options.seconds, hidden)
-                    results.append({"model": name, "threads": threads, "length": label,
-                                    "batch": len(lengths), "engines": rows})
-                    show(results[-1], clock)
-                for engine in running.values():
-                    if isinstance(engine, Ours):
-                        engine.close()
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        shutil.copytree(options.model, folder, dirs_exist_ok=True)
+        weights, shape, vocab = read(folder)
+        hidden = weights["embeddings.LayerNorm.weight"].shape[0]
+        bert_onnx.save(bert_onnx.fused(weights, *shape), folder / "fused.onnx")
+        path = bert_onnx.save(bert_onnx.standard(weights, *shape), folder / "standard.onnx")
+        forms = quantised(path, folder, vocab)
+        for threads in options.threads:
+            running = dict(engines(program, folder, threads, forms))
+            for label, lengths in cases:
+                rng = np.random.default_rng(3)
+                sequences = [rng.integers(5, vocab, n).tolist() for n in lengths]
+                rows = measure(running, sequences, options.seconds, hidden)
+                results.append({"threads": threads, "length": label, "batch": len(lengths),
+                                "engines": rows})
+                show(results[-1], clock)
+            for engine in running.values():
+                if isinstance(engine, Ours):
+                    engine.close()
     summary(results, clock)
     if options.json:
         options.json.write_text(json.dumps(results, indent=1))
@@ -256,8 +230,7 @@ def main():
 
 
 def show(case, clock):
-    print(f"\n{case['model']}, {case['threads']} threads, length {case['length']}, "
-          f"batch {case['batch']}")
+    print(f"\n{case['threads']} threads, length {case['length']}, batch {case['batch']}")
     best = case["engines"]["stance f32"][clock]
     for name, row in case["engines"].items():
         print(f"  {name:17} {row['ms']:9.2f} ms  cpu {row['cpu_ms']:9.2f} ms  cos {row['cosine']:.5f}"
@@ -275,12 +248,22 @@ def summary(results, clock):
     for case in results:
         rows = case["engines"]
         best = {group: min(rows[n][clock] for n in names) for group, names in groups.items()}
-        print(f"  {case['model']:7} {case['threads']} threads  length {case['length']:>4}  "
+        print(f"  {case['threads']} threads  length {case['length']:>4}  "
               f"batch {case['batch']:2}  f32 {best['f32'] / rows['stance f32'][clock]:5.2f}  "
               f"bf16 {rows['openvino bf16'][clock] / rows['stance bf16'][clock]:5.2f}  "
               f"int8 {best['int8'] / rows['stance int8'][clock]:5.2f}  "
               f"int8 to the best of all {best['any'] / rows['stance int8'][clock]:5.2f}  "
               f"int8 to bf16 {rows['openvino bf16'][clock] / rows['stance int8'][clock]:5.2f}")
+    for case in results:
+        alone = next((c for c in results if c["threads"] == 1 and c["length"] == case["length"]
+                      and c["batch"] == case["batch"]), case)
+        if alone is not case:
+            # By the wall, whatever the ratios are of: processor time would not tell.
+            faster = {name: alone["engines"][name]["ms"] / row["ms"]
+                      for name, row in case["engines"].items()}
+            print(f"  {case['threads']} threads × one  length {case['length']:>4}  "
+                  f"batch {case['batch']:2}  "
+                  + "  ".join(f"{name} {ratio:4.2f}" for name, ratio in faster.items()))
 
 
 if __name__ == "__main__":
