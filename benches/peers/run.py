@@ -24,7 +24,7 @@ import time
 from pathlib import Path
 
 import numpy as np
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file
 
 sys.path.insert(0, str(Path(__file__).parent))
 import bert_onnx

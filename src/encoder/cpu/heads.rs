@@ -82,7 +82,8 @@ impl Heads<'_> {
 
     /// Calls `run` for every head of `qkv`, which writes its rows and columns of `out`.
     fn each(self, qkv: &[f32], out: &mut [f32], run: impl Fn(Task) + Sync) {
-        assert!(self.fit(qkv.len() / (3 * self.hidden)));
+        let rows = qkv.len() / (3 * self.hidden);
+        assert!(self.fit(rows) && qkv.len() == rows * 3 * self.hidden);
         let out = Shared::new(out);
         self.tasks().for_each(|head| {
             SCRATCH.with_borrow_mut(|scratch| {

@@ -165,10 +165,12 @@ proptest! {
         let bias = values(outputs, seed + 2);
         let exact = product(&x, &w, &bias, inputs);
         let across = turned(&w, outputs, inputs);
+        let bounds = [Precision::F32, Precision::Bf16, Precision::Int8]
+            .map(|precision| (precision, bounds(precision, &x, &w, &bias, inputs)));
         for level in Level::available() {
             let mut results = Vec::new();
-            for precision in [Precision::F32, Precision::Bf16, Precision::Int8] {
-                let bounds = bounds(precision, &x, &w, &bias, inputs);
+            for (precision, bounds) in &bounds {
+                let precision = *precision;
                 let by_output = Packed::by_output(level, precision, outputs, inputs, |o| {
                     &w[o * inputs..(o + 1) * inputs]
                 });
@@ -177,7 +179,7 @@ proptest! {
                 });
                 for packed in [by_output, by_input] {
                     let out = multiplied(&x, inputs, &packed, &bias);
-                    within(level, &out, &exact, &bounds)?;
+                    within(level, &out, &exact, bounds)?;
                     results.push(out);
                 }
             }
