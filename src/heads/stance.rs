@@ -67,7 +67,7 @@ pub struct StanceLogits {
 /// The stance head.
 pub struct StanceHead {
     query: Dense,
-    key: Dense,
+    key: Tensor,
     value: Dense,
     distance: Tensor,
     named: Tensor,
@@ -76,6 +76,16 @@ pub struct StanceHead {
     output: Dense,
     gate: Dense,
     heads: usize,
+}
+
+/// Padded states and what the queries make of them.
+struct Attended {
+    /// `[b, l, hidden]`.
+    tokens: Tensor,
+    /// Mean of the mention's states, and whether it is a name in front of the text, `[b, q, hidden]`.
+    target: Tensor,
+    /// What the query attends to, `[b, q, hidden]`.
+    context: Tensor,
 }
 
 /// Names and shapes of the head's tensors.
@@ -113,7 +123,8 @@ impl StanceHead {
         let dense = |name: &str, i: usize, o: usize| Dense::load(&vb.pp(name), i, o);
         Ok(Self {
             query: dense("query", hidden, hidden)?,
-            key: dense("key", hidden, hidden)?,
+            // Its bias, in the file too, adds the same to all scores of a query: softmax drops it.
+            key: dense("key", hidden, hidden)?.weight,
             value: dense("value", hidden, hidden)?,
             distance: vb.get((DISTANCE_BUCKETS, config.attention_heads), "distance")?,
             named: vb.get((2, hidden), "named")?,
@@ -138,37 +149,14 @@ impl StanceHead {
         queries: &[Query],
         drop: &dyn Fn(&Tensor) -> Result<Tensor>,
     ) -> Result<StanceLogits> {
-        let device = states.states.device();
-        let (_, hidden) = states.states.dims2()?;
-        let blocks = Blocks::new(states, queries, device)?;
-        let (b, q, l) = blocks.dims;
-        let (heads, dim) = (self.heads, hidden / self.heads);
-        let padded = |x: &Tensor| x.index_select(&blocks.gather, 0)?.reshape((b, l, hidden));
-        let tokens = padded(&states.states)?;
-
-        let mark = self.named.index_select(&blocks.paired, 0)?;
-        let target = (blocks.mention.matmul(&tokens)? + mark.reshape((b, q, hidden))?)?;
-
-        let split =
-            |x: &Tensor, n: usize| x.reshape((b, n, heads, dim))?.transpose(1, 2)?.contiguous();
-        let query = split(&(self.query.forward(&target)? / (dim as f64).sqrt())?, q)?;
-        let key = split(&padded(&self.key.forward(&states.states)?)?, l)?;
-        let value = split(&padded(&self.value.forward(&states.states)?)?, l)?;
-        let bias = self
-            .distance
-            .index_select(&blocks.buckets, 0)?
-            .reshape((b, q, l, heads))?
-            .permute((0, 3, 1, 2))?;
-        let scores = (query.matmul(&key.transpose(2, 3)?.contiguous()?)? + bias)?;
-        let scores = scores.broadcast_add(&blocks.mask)?;
-        let max = scores.max_keepdim(D::Minus1)?.detach();
-        let weights = scores.broadcast_sub(&max)?.exp()?;
-        let probs = weights.broadcast_div(&weights.sum_keepdim(D::Minus1)?)?;
-        let context = probs
-            .matmul(&value)?
-            .transpose(1, 2)?
-            .reshape((b, q, hidden))?;
-
+        let blocks = Blocks::new(states, queries, states.states.device())?;
+        let (b, q, _) = blocks.dims;
+        let Attended {
+            tokens,
+            target,
+            context,
+        } = self.attend(states, &blocks)?;
+        let hidden = target.dim(2)?;
         let scope = blocks.scope.matmul(&tokens)?;
         let product = (&target * &context)?;
         let features = Tensor::cat(&[&target, &context, &scope, &product], 2)?;
@@ -180,6 +168,56 @@ impl StanceHead {
         Ok(StanceLogits {
             logits: self.output.forward(&inner)?,
             gates: self.gate.forward(&inner)?.squeeze(1)?,
+        })
+    }
+
+    /// What each query is about, and what it attends to.
+    fn attend(&self, states: &TokenStates, blocks: &Blocks) -> Result<Attended> {
+        let (_, hidden) = states.states.dims2()?;
+        let (b, q, l) = blocks.dims;
+        let (heads, dim) = (self.heads, hidden / self.heads);
+        let tokens = states.states.index_select(&blocks.gather, 0)?;
+        let tokens = tokens.reshape((b, l, hidden))?;
+
+        let mark = self.named.index_select(&blocks.paired, 0)?;
+        let target = (blocks.mention.matmul(&tokens)? + mark.reshape((b, q, hidden))?)?;
+
+        // Keys and values are linear in the states, and queries few: the products with their
+        // weights are taken on the queries' side, and no token has a key or a value of its own.
+        let per_head = |weight: &Tensor| weight.reshape((heads, dim, hidden));
+        let query = (self.query.forward(&target)? / (dim as f64).sqrt())?;
+        let query = query.reshape((b * q, heads, dim))?.transpose(0, 1)?;
+        let asked = query
+            .contiguous()?
+            .matmul(&per_head(&self.key)?)?
+            .reshape((heads, b, q, hidden))?
+            .transpose(0, 1)?
+            .reshape((b, heads * q, hidden))?;
+        let scores = asked.matmul(&tokens.transpose(1, 2)?)?;
+        let bias = self
+            .distance
+            .index_select(&blocks.buckets, 0)?
+            .reshape((b, q, l, heads))?
+            .permute((0, 3, 1, 2))?;
+        let scores = (scores.reshape((b, heads, q, l))? + bias)?;
+        let scores = scores.broadcast_add(&blocks.mask)?;
+        let max = scores.max_keepdim(D::Minus1)?.detach();
+        let weights = scores.broadcast_sub(&max)?.exp()?;
+        let probs = weights.broadcast_div(&weights.sum_keepdim(D::Minus1)?)?;
+        let context = probs
+            .reshape((b, heads * q, l))?
+            .matmul(&tokens)?
+            .reshape((b, heads, q, hidden))?
+            .transpose(0, 1)?
+            .reshape((heads, b * q, hidden))?
+            .matmul(&per_head(&self.value.weight)?.transpose(1, 2)?)?
+            .transpose(0, 1)?
+            .reshape((b, q, hidden))?
+            .broadcast_add(&self.value.bias)?;
+        Ok(Attended {
+            tokens,
+            target,
+            context,
         })
     }
 }
@@ -210,167 +248,4 @@ pub fn combine(answers: &StanceLogits, groups: &[Vec<usize>]) -> Result<Tensor> 
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::HashMap;
-
-    use candle_core::{DType, Device, Result, Tensor};
-    use candle_nn::VarBuilder;
-
-    use super::{Query, StanceHead, StanceLogits, combine, tensor_shapes};
-    use crate::encoder::TokenStates;
-    use crate::encoder::ops::testing::{distance, values};
-    use crate::heads::HeadsConfig;
-    use crate::heads::calibration::Calibration;
-
-    const HIDDEN: usize = 24;
-
-    fn head() -> Result<StanceHead> {
-        let config = HeadsConfig {
-            schema: 1,
-            window_tokens: 64,
-            window_overlap: 8,
-            topics: vec!["medtop:01000000".into()],
-            attention_heads: 3,
-            inner: 16,
-            calibration: Calibration::default(),
-        };
-        let mut tensors = HashMap::new();
-        for (seed, (name, shape)) in tensor_shapes(&config, HIDDEN).into_iter().enumerate() {
-            tensors.insert(name, values(&shape, seed as u32)?);
-        }
-        let vb = VarBuilder::from_tensors(tensors, DType::F32, &Device::Cpu);
-        StanceHead::load(&vb, &config, HIDDEN)
-    }
-
-    fn states(lengths: &[usize]) -> Result<TokenStates> {
-        let offsets = crate::encoder::offsets_of(lengths.iter().copied());
-        let total = lengths.iter().sum();
-        Ok(TokenStates {
-            states: values(&[total, HIDDEN], 99)?,
-            offsets,
-        })
-    }
-
-    fn query(
-        sequence: usize,
-        mention: std::ops::Range<usize>,
-        scope: std::ops::Range<usize>,
-    ) -> Query {
-        Query {
-            sequence,
-            mentions: vec![mention],
-            scope,
-            paired: false,
-        }
-    }
-
-    fn ask(states: &TokenStates, queries: &[Query]) -> Result<StanceLogits> {
-        head()?.forward(states, queries, &|x| Ok(x.clone()))
-    }
-
-    #[test]
-    fn a_query_does_not_depend_on_its_company() -> Result<()> {
-        let both = states(&[7, 12])?;
-        let queries = [
-            query(1, 2..4, 1..11),
-            query(0, 1..2, 1..6),
-            query(1, 9..10, 1..11),
-        ];
-        let together = ask(&both, &queries)?;
-        for (i, q) in queries.iter().enumerate() {
-            let alone = ask(&both, std::slice::from_ref(q))?;
-            assert!(distance(&alone.logits.get(0)?, &together.logits.get(i)?)? < 1e-5);
-            assert!(distance(&alone.gates.get(0)?, &together.gates.get(i)?)? < 1e-5);
-        }
-        Ok(())
-    }
-
-    #[test]
-    fn only_the_scope_is_read() -> Result<()> {
-        let one = states(&[10])?;
-        let q = query(0, 2..3, 1..5);
-        let before = ask(&one, std::slice::from_ref(&q))?.logits;
-        let change = |row: usize| -> Result<Tensor> {
-            let mut rows: Vec<Vec<f32>> = one.states.to_vec2()?;
-            rows[row].iter_mut().for_each(|x| *x += 3.0);
-            let states = TokenStates {
-                states: Tensor::new(rows, &Device::Cpu)?,
-                ..one.clone()
-            };
-            Ok(ask(&states, std::slice::from_ref(&q))?.logits)
-        };
-        assert!(
-            distance(&before, &change(7)?)? < 1e-6,
-            "a token outside the scope counts"
-        );
-        assert!(
-            distance(&before, &change(4)?)? > 1e-3,
-            "a token inside does not"
-        );
-        Ok(())
-    }
-
-    #[test]
-    fn a_name_in_front_may_stand_anywhere() -> Result<()> {
-        let one = states(&[9])?;
-        let q = |paired| Query {
-            paired,
-            ..query(0, 1..2, 4..8)
-        };
-        let near = Query {
-            paired: true,
-            ..query(0, 3..4, 4..8)
-        };
-        // Equal states make two places differ by their distance alone.
-        let mut rows: Vec<Vec<f32>> = one.states.to_vec2()?;
-        rows[3] = rows[1].clone();
-        let same = TokenStates {
-            states: Tensor::new(rows, &Device::Cpu)?,
-            ..one
-        };
-        let logits = |q: Query| -> Result<Tensor> { Ok(ask(&same, &[q])?.logits) };
-        assert!(distance(&logits(q(true))?, &logits(near.clone())?)? < 1e-6);
-        let near = Query {
-            paired: false,
-            ..near
-        };
-        assert!(distance(&logits(q(false))?, &logits(near)?)? > 1e-4);
-        assert!(distance(&logits(q(false))?, &logits(q(true))?)? > 1e-4);
-        Ok(())
-    }
-
-    #[test]
-    fn queries_outside_their_window_are_refused() -> Result<()> {
-        let one = states(&[6])?;
-        for bad in [
-            query(1, 1..2, 1..5),
-            Query {
-                mentions: Vec::new(),
-                ..query(0, 1..2, 1..5)
-            },
-            query(0, 5..7, 1..5),
-            query(0, 1..2, 3..3),
-            query(0, 1..2, 1..9),
-        ] {
-            assert!(ask(&one, &[bad]).is_err());
-        }
-        Ok(())
-    }
-
-    #[test]
-    fn windows_combine_by_their_gates() -> Result<()> {
-        let answers = StanceLogits {
-            logits: Tensor::new(
-                &[[3.0f32, 0.0, 0.0], [0.0, 3.0, 0.0], [0.0, 0.0, 3.0]],
-                &Device::Cpu,
-            )?,
-            gates: Tensor::new(&[0.0f32, 20.0, 0.0], &Device::Cpu)?,
-        };
-        let rows: Vec<Vec<f32>> =
-            combine(&answers, &[vec![0, 1], vec![0, 2], vec![2]])?.to_vec2()?;
-        assert!(rows[0][1] > 2.99 && rows[0][0] < 0.01);
-        assert!((rows[1][0] - 1.5).abs() < 1e-5 && (rows[1][2] - 1.5).abs() < 1e-5);
-        assert!((rows[2][2] - 3.0).abs() < 1e-5);
-        Ok(())
-    }
-}
+mod tests;

@@ -25,7 +25,7 @@ pub use encode::SequenceAnswer;
 pub use error::PredictError;
 pub use group::Group;
 pub use options::{MAX_EVIDENCE, MAX_UNMENTIONED, OptionsError, check_options};
-pub use predictor::{HEADS_CONFIG_FILE, HEADS_FILE, Predictor};
+pub use predictor::{BATCH_TOKENS, HEADS_CONFIG_FILE, HEADS_FILE, Predictor};
 pub use prepare::{Brief, Prepared, Task};
 pub use questions::{Plan, Questions, is_mentioned};
 pub use reading::{ActorReading, MentionReading, Reading, ReadingOptions, Window};

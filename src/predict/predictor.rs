@@ -30,7 +30,7 @@ pub const HEADS_FILE: &str = "heads.safetensors";
 
 /// Tokens that go through the encoder together: enough for full matrix products, and an upper
 /// bound of what its states take in memory.
-pub(super) const BATCH_TOKENS: usize = 4096;
+pub const BATCH_TOKENS: usize = 4096;
 
 /// Reads documents: which topics, which actors, which stances.
 pub struct Predictor {
