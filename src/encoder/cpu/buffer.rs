@@ -27,17 +27,29 @@ pub struct Buffer {
 impl Buffer {
     /// `len` values of no meaning: whoever takes a buffer writes all of it.
     pub fn taken(len: usize) -> Self {
-        let mut free = free();
-        let fits = |data: &Vec<f32>| data.len() >= len && data.len() <= 2 * len + STEP;
-        let best = (0..free.len())
-            .filter(|&i| fits(&free[i]))
-            .min_by_key(|&i| free[i].len());
-        let data = best.map(|i| free.swap_remove(i));
-        drop(free);
+        let found = chosen(&mut free(), len);
         Self {
-            data: data.unwrap_or_else(|| vec![0.0; len.next_multiple_of(STEP)]),
+            data: found.unwrap_or_else(|| vec![0.0; len.next_multiple_of(STEP)]),
             len,
         }
+    }
+}
+
+/// The free buffer that is closest to `len` and not far longer. Without one, the longest that is
+/// too short is given up for the new one, and where there is none too short, any that is long
+/// enough serves: there are never more buffers than were in use at one time, whatever lengths
+/// batches have.
+fn chosen(free: &mut Vec<Vec<f32>>, len: usize) -> Option<Vec<f32>> {
+    let mut by_length: Vec<usize> = (0..free.len()).collect();
+    by_length.sort_unstable_by_key(|&i| free[i].len());
+    let short = by_length.partition_point(|&i| free[i].len() < len);
+    let longer = by_length.get(short).copied();
+    match (short.checked_sub(1), longer) {
+        (Some(last), longer) if longer.is_none_or(|i| free[i].len() > 2 * len + STEP) => {
+            free.swap_remove(by_length[last]);
+            None
+        }
+        (_, longer) => longer.map(|i| free.swap_remove(i)),
     }
 }
 
@@ -66,7 +78,7 @@ impl DerefMut for Buffer {
 
 #[cfg(test)]
 mod tests {
-    use super::{Buffer, STEP};
+    use super::{Buffer, STEP, chosen};
 
     #[test]
     fn a_buffer_is_as_long_as_asked_and_comes_back() {
@@ -79,5 +91,27 @@ mod tests {
         let again = Buffer::taken(len - 1);
         assert_eq!(again.len(), len - 1);
         assert!(again.iter().all(|x| (*x - 5.0).abs() < 1e-9));
+    }
+
+    // Every length of a batch once left a buffer of its own behind: a service grew for as long as
+    // it saw new ones.
+    #[test]
+    fn there_are_no_more_buffers_than_were_in_use_at_one_time() {
+        let mut free: Vec<Vec<f32>> = Vec::new();
+        for round in 0..200 {
+            let tokens = STEP * (1 + round * 37 % 50);
+            let lengths = [tokens, 3 * tokens, tokens];
+            let taken: Vec<Vec<f32>> = lengths
+                .iter()
+                .map(|&len| chosen(&mut free, len).unwrap_or_else(|| vec![0.0; len]))
+                .collect();
+            for (buffer, len) in taken.iter().zip(lengths) {
+                assert!(buffer.len() >= len);
+            }
+            free.extend(taken);
+            assert_eq!(free.len(), lengths.len());
+        }
+        let all: usize = free.iter().map(Vec::len).sum();
+        assert!(all <= 3 * 3 * 50 * STEP);
     }
 }
