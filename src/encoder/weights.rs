@@ -127,6 +127,21 @@ impl<'a> WeightsReader<'a> {
         self.shard_of.keys().map(String::as_str).chain(pickled)
     }
 
+    /// The names of what is trained: tensors of floats, or of 8-bit integers that have scales;
+    /// neither the scales nor tables of whole numbers.
+    pub fn weights(&self) -> impl Iterator<Item = &str> {
+        let kind = |name: &str| {
+            let shard = &self.shards[*self.shard_of.get(name)?];
+            Some(shard.metadata.info(name)?.dtype)
+        };
+        self.names().filter(move |name| match kind(name) {
+            Some(Dtype::F16 | Dtype::BF16 | Dtype::F32 | Dtype::F64) => {
+                name.strip_suffix(SCALE).and_then(kind) != Some(Dtype::I8)
+            }
+            other => matches!(other, Some(Dtype::I8) | None),
+        })
+    }
+
     /// The shape of a tensor; `None` when there is no such tensor.
     pub fn shape(&self, tensor: &str) -> Option<&[usize]> {
         if let Some(pickles) = &self.pickles {
@@ -295,9 +310,12 @@ impl<'a> Shard<'a> {
     }
 }
 
+/// What the name of scales ends in.
+const SCALE: &str = ".scale";
+
 /// Where the scales `[rows]` of a tensor `[rows, …]` of 8-bit integers are stored.
 pub fn scale_name(tensor: &str) -> String {
-    format!("{tensor}.scale")
+    format!("{tensor}{SCALE}")
 }
 
 /// The number of elements is right: safetensors checks shape, dtype and bytes against each other.

@@ -190,6 +190,7 @@ mod tests {
     use stance::encoder::files::Folder;
     use stance::encoder::weights::WeightsReader;
 
+    use super::super::params::Params;
     use super::*;
 
     #[test]
@@ -222,6 +223,12 @@ mod tests {
             }
         }
         assert_eq!(read("bias"), [0.5, -1.0, 0.25]);
+        // Training goes on from them, and takes no scale for a weight.
+        let params = Params::load(&folder.path().join(WEIGHTS_FILE), &Device::Cpu).unwrap();
+        let names: Vec<&str> = params.iter().map(|(name, _)| name).collect();
+        assert_eq!(names, ["bias", "matrix"]);
+        let matrix = params.get("matrix").unwrap().flatten_all().unwrap();
+        assert_eq!(matrix.to_vec1::<f32>().unwrap(), read("matrix"));
         // The integers survive being read and quantised again.
         let again = integers(&read("matrix"), 3);
         assert_eq!(again.0, integers(&values, 3).0);

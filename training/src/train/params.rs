@@ -5,6 +5,8 @@ use std::path::Path;
 
 use candle_core::{DType, Device, Result, Tensor, Var};
 use candle_nn::VarBuilder;
+use stance::encoder::files::Folder;
+use stance::encoder::weights::WeightsReader;
 
 /// All weights of a model under training, by their names in the safetensors file.
 #[derive(Debug, Clone)]
@@ -22,16 +24,25 @@ impl Params {
         }
     }
 
-    /// Reads every tensor of a safetensors file as f32.
+    /// Reads the weights of a safetensors file as f32, those that `export` wrote as 8-bit integers
+    /// too.
     ///
     /// # Errors
-    /// When the file cannot be read.
+    /// When the file cannot be read, or a weight is not finite.
     pub fn load(path: &Path, device: &Device) -> Result<Self> {
+        let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
+            candle_core::bail!("{} is no file", path.display());
+        };
+        let files = Folder::new(folder);
+        let mut reader = WeightsReader::open_file(&files, &name.to_string_lossy())
+            .map_err(candle_core::Error::wrap)?;
+        let names: Vec<String> = reader.weights().map(str::to_owned).collect();
         let mut params = Self::new(device);
-        for (name, tensor) in candle_core::safetensors::load(path, &Device::Cpu)? {
-            if tensor.dtype().is_float() {
-                params.insert(&name, &tensor)?;
-            }
+        for name in names {
+            let weight = reader
+                .read(&name, None, &Device::Cpu)
+                .map_err(candle_core::Error::wrap)?;
+            params.insert(&name, &weight)?;
         }
         Ok(params)
     }
