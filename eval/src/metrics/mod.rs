@@ -14,7 +14,9 @@ mod selective;
 pub use bootstrap::{Interval, Resampling};
 pub use confusion::{ClassReport, Confusion};
 pub use paired::{McNemar, PairedDifference, mcnemar, paired_bootstrap};
-pub use probability::{ECE_BINS, ReliabilityBin, brier, expected_calibration_error, reliability};
+pub use probability::{
+    ECE_BINS, ReliabilityBin, brier, ece_floor, expected_calibration_error, reliability,
+};
 pub use retrieval::{Retrieval, retrieve};
 pub use scores::{Metric, Scores};
 pub use selective::{CoveragePoint, aurc, risk_coverage};

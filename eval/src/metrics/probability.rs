@@ -1,11 +1,16 @@
 //! How far the probabilities can be believed: Brier score and calibration.
 
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use super::Scores;
 
 /// Bins of the expected calibration error, as in Guo et al. 2017.
 pub const ECE_BINS: usize = 15;
+
+/// Draws that [`ece_floor`] is the mean of.
+const DRAWS: u64 = 200;
 
 /// One bin of a reliability diagram: rows whose confidence lies in `(low, high]`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -60,7 +65,7 @@ pub fn reliability(scores: &Scores, rows: &[usize], bins: usize) -> Vec<Reliabil
         .collect();
     for &row in rows {
         let confidence = scores.confidence(row);
-        let bin = ((confidence * bins as f64).ceil() as usize).clamp(1, bins) - 1;
+        let bin = bin_of(confidence, bins);
         table[bin].count += 1;
         table[bin].confidence += confidence;
         table[bin].accuracy += f64::from(u8::from(scores.correct(row)));
@@ -83,6 +88,38 @@ pub fn expected_calibration_error(scores: &Scores, rows: &[usize], bins: usize) 
         .map(|bin| bin.count as f64 * (bin.confidence - bin.accuracy).abs())
         .sum();
     Some(gap / rows.len() as f64)
+}
+
+/// What the expected calibration error of so many rows is on average when every probability is
+/// exactly right: answers are drawn to be correct as often as their confidence says (consistency
+/// resampling, Bröcker & Smith 2007). An error near it is no evidence against the probabilities;
+/// few rows in many bins make it large. `None` without rows.
+pub fn ece_floor(scores: &Scores, rows: &[usize], bins: usize) -> Option<f64> {
+    if rows.is_empty() {
+        return None;
+    }
+    let mut confidences: Vec<Vec<f64>> = vec![Vec::new(); bins];
+    for &row in rows {
+        let confidence = scores.confidence(row);
+        confidences[bin_of(confidence, bins)].push(confidence);
+    }
+    let gap = |draw: u64| -> f64 {
+        let mut random = ChaCha8Rng::seed_from_u64(draw);
+        let gaps = confidences.iter().map(|bin| {
+            let surplus = bin.iter().map(|&confidence| {
+                let right = random.random_bool(confidence.clamp(0.0, 1.0));
+                confidence - f64::from(u8::from(right))
+            });
+            surplus.sum::<f64>().abs()
+        });
+        gaps.sum()
+    };
+    Some((0..DRAWS).map(gap).sum::<f64>() / (DRAWS as f64 * rows.len() as f64))
+}
+
+/// The bin of a confidence: its edges belong to the one below.
+fn bin_of(confidence: f64, bins: usize) -> usize {
+    ((confidence * bins as f64).ceil() as usize).clamp(1, bins) - 1
 }
 
 #[cfg(test)]
@@ -119,5 +156,24 @@ mod tests {
         let table = reliability(&scores, &[0], 5);
         assert_eq!(table[2].count, 1);
         assert_eq!(table[3].count, 0);
+    }
+
+    #[test]
+    fn few_rows_have_an_error_even_when_all_probabilities_are_right() {
+        // The mean of |heads / n - 1/2| of n fair coins is near sqrt(1 / (2 π n)).
+        for n in [100, 1600] {
+            let mut scores = Scores::new(2);
+            for _ in 0..n {
+                scores.push(0, &[0.5, 0.5], false);
+            }
+            let rows: Vec<usize> = (0..n).collect();
+            let floor = ece_floor(&scores, &rows, ECE_BINS).unwrap();
+            let expected = (2.0 * std::f64::consts::PI * n as f64).sqrt().recip();
+            assert!((floor / expected - 1.0).abs() < 0.15, "{n}: {floor}");
+        }
+        let mut certain = Scores::new(2);
+        certain.push(1, &[0.0, 1.0], false);
+        assert_eq!(ece_floor(&certain, &[0], ECE_BINS), Some(0.0));
+        assert_eq!(ece_floor(&certain, &[], ECE_BINS), None);
     }
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Confusion, ECE_BINS, aurc, brier, expected_calibration_error};
+use super::{Confusion, ECE_BINS, aurc, brier, ece_floor, expected_calibration_error};
 
 /// Answers of one system, row by row.
 #[derive(Debug, Clone, PartialEq)]
@@ -127,6 +127,9 @@ pub enum Metric {
     Brier,
     /// Expected calibration error over 15 equal-width bins (Guo et al. 2017).
     Ece,
+    /// What that error is on average with so many rows when every probability is right (Bröcker &
+    /// Smith 2007).
+    EceFloor,
     /// Area under the risk–coverage curve (Geifman & El-Yaniv 2017).
     Aurc,
     /// Share of rows that the system answered.
@@ -137,7 +140,7 @@ pub enum Metric {
 
 impl Metric {
     /// Every metric, in the order of the tables.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::MacroF1,
         Self::Accuracy,
         Self::F1FavorAgainst,
@@ -145,6 +148,7 @@ impl Metric {
         Self::Mcc,
         Self::Brier,
         Self::Ece,
+        Self::EceFloor,
         Self::Aurc,
         Self::Coverage,
         Self::SelectiveAccuracy,
@@ -160,6 +164,7 @@ impl Metric {
             Self::Mcc => "mcc",
             Self::Brier => "brier",
             Self::Ece => "ece",
+            Self::EceFloor => "ece_floor",
             Self::Aurc => "aurc",
             Self::Coverage => "coverage",
             Self::SelectiveAccuracy => "selective_accuracy",
@@ -176,6 +181,7 @@ impl Metric {
             Self::Mcc => "MCC",
             Self::Brier => "Brier",
             Self::Ece => "ECE",
+            Self::EceFloor => "ECE floor",
             Self::Aurc => "AURC",
             Self::Coverage => "coverage",
             Self::SelectiveAccuracy => "sel. acc.",
@@ -184,7 +190,7 @@ impl Metric {
 
     /// Whether a higher value is the better one.
     pub const fn higher_is_better(self) -> bool {
-        !matches!(self, Self::Brier | Self::Ece | Self::Aurc)
+        !matches!(self, Self::Brier | Self::Ece | Self::EceFloor | Self::Aurc)
     }
 
     /// The value over some rows, each of which may stand in the list more than once; `None`
@@ -202,6 +208,7 @@ impl Metric {
             Self::Mcc => scores.confusion(rows).mcc(),
             Self::Brier => brier(scores, rows),
             Self::Ece => expected_calibration_error(scores, rows, ECE_BINS),
+            Self::EceFloor => ece_floor(scores, rows, ECE_BINS),
             Self::Aurc => aurc(scores, rows),
             Self::Coverage => {
                 let answered = rows.iter().filter(|&&row| !scores.abstained(row)).count();
