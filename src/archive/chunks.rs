@@ -20,7 +20,7 @@ use super::source::{InputFormat, Source};
 use crate::engine::take_bounded;
 
 /// Rows that are read ahead together.
-pub(super) const CHUNK_ROWS: usize = 1024;
+pub(super) const CHUNK_ROWS: usize = 512;
 /// Bytes of text at which a chunk is closed.
 pub(super) const CHUNK_BYTES: usize = 1 << 20;
 /// Bytes of text at which a part is closed.

@@ -1,5 +1,5 @@
-//! Reading, preparing, encoding and writing side by side, on threads with short queues between
-//! them: what is in memory does not grow with the archive.
+//! Reading, preparing, encoding and writing side by side, on threads that hand chunks on to each
+//! other: what is in memory does not grow with the archive.
 
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -16,8 +16,9 @@ use crate::engine::Judge;
 use crate::predict::Group;
 use crate::prediction::{DocumentError, Prediction};
 
-/// Chunks that may wait between two threads.
-const QUEUE: usize = 1;
+/// Chunks that may wait between two threads: none but those that the threads hold. Encoding takes
+/// longer than all else, so that the next chunk is ready before it is asked for.
+const QUEUE: usize = 0;
 
 /// Where a row is from.
 struct Place {
