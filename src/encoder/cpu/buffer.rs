@@ -35,7 +35,8 @@ impl Buffer {
     }
 }
 
-/// The free buffer that is closest to `len` and not far longer. Without one, the longest that is
+/// The free buffer that is closest to `len` and not far longer: not those of three times the width
+/// for one of the width, but those of longer batches. Without one, the longest that is
 /// too short is given up for the new one, and where there is none too short, any that is long
 /// enough serves: there are never more buffers than were in use at one time, whatever lengths
 /// batches have.
@@ -45,7 +46,7 @@ fn chosen(free: &mut Vec<Vec<f32>>, len: usize) -> Option<Vec<f32>> {
     let short = by_length.partition_point(|&i| free[i].len() < len);
     let longer = by_length.get(short).copied();
     match (short.checked_sub(1), longer) {
-        (Some(last), longer) if longer.is_none_or(|i| free[i].len() > 2 * len + STEP) => {
+        (Some(last), longer) if longer.is_none_or(|i| free[i].len() > 5 * len / 2 + STEP) => {
             free.swap_remove(by_length[last]);
             None
         }

@@ -83,9 +83,9 @@ fn context_by_tokens(head: &StanceHead, states: &Tensor, q: &Query) -> Result<Ve
     let keys = product(&head.key, states)?.broadcast_add(&bias)?;
     let keys = keys.to_vec2::<f32>()?;
     let given = head.value.forward(states)?.to_vec2::<f32>()?;
-    let distances = head.distance.to_vec2::<f32>()?;
+    let distances = head.distance.t()?.to_vec2::<f32>()?;
     let mut context = vec![0.0; HIDDEN];
-    for h in 0..head.heads {
+    for (h, distances) in distances.iter().enumerate() {
         let part = h * dim..(h + 1) * dim;
         let scores: Vec<f32> = q
             .scope
@@ -93,7 +93,7 @@ fn context_by_tokens(head: &StanceHead, states: &Tensor, q: &Query) -> Result<Ve
             .map(|j| {
                 let products = query[0][part.clone()].iter().zip(&keys[j][part.clone()]);
                 let score: f32 = products.map(|(a, b)| a * b).sum();
-                score / (dim as f32).sqrt() + distances[bucket(q.distance(j))][h]
+                score / (dim as f32).sqrt() + distances[bucket(q.distance(j))]
             })
             .collect();
         let total: f32 = scores.iter().map(|score| score.exp()).sum();
