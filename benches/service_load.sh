@@ -16,7 +16,7 @@
 # - overload: 512 connections and 32 places: every answer must be 200 or 429;
 # - fairness: p99 of short requests while $LONG_WORDS words (100,000 when absent) are read, against
 #   p99 alone;
-# - soak: resident memory at its start and end.
+# - soak: resident memory at its start and end, and how far it was apart at the tenths of the time.
 set -euo pipefail
 program=$(realpath "$1")
 seconds=${2:-20}
@@ -85,6 +85,7 @@ only() { # STATUS,STATUS: nothing else was answered
   done
   [[ $broken == 0 ]] || fail "$broken connections broke"
 }
+spread() { sort -n | awk 'NR == 1 { least = $1 } END { printf "%.2f", $1 / least }'; }
 resident() { awk '/^VmRSS/ { print $2 }' "/proc/$server/status"; }
 
 start_service "$program" --log-level error
@@ -123,7 +124,8 @@ if ((soak > 0)); then
   only 200
   printf 'soak: %s s at %s of capacity; %s KiB resident before, %s after: × %s; p99 %s ms; %s\n' "$soak" \
     "$(ratio "$rate" "$capacity")" "$before" "$(resident)" "$(ratio "$(resident)" "$before")" "$p99" "$statuses"
-  printf 'soak: resident KiB at each tenth: %s\n' "$(tr '\n' ' ' <"$work/resident")"
+  printf 'soak: resident KiB at each tenth: %s: the most is × %s the least\n' \
+    "$(tr '\n' ' ' <"$work/resident")" "$(spread <"$work/resident")"
 fi
 
 kill "$server"
