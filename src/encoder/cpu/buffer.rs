@@ -35,23 +35,26 @@ impl Buffer {
     }
 }
 
-/// The free buffer that is closest to `len` and not far longer: not those of three times the width
-/// for one of the width, but those of longer batches. Without one, the longest that is
-/// too short is given up for the new one, and where there is none too short, any that is long
-/// enough serves: there are never more buffers than were in use at one time, whatever lengths
-/// batches have.
+/// The shortest free buffer that is long enough and not far too long: not one of three times the
+/// width for one of the width, but one of a longer batch. Without one, the longest that is too
+/// short is given up for the new one, and where none is too short, any that is long enough serves:
+/// there are never more buffers than were in use at one time, whatever lengths batches have.
 fn chosen(free: &mut Vec<Vec<f32>>, len: usize) -> Option<Vec<f32>> {
-    let mut by_length: Vec<usize> = (0..free.len()).collect();
-    by_length.sort_unstable_by_key(|&i| free[i].len());
-    let short = by_length.partition_point(|&i| free[i].len() < len);
-    let longer = by_length.get(short).copied();
-    match (short.checked_sub(1), longer) {
-        (Some(last), longer) if longer.is_none_or(|i| free[i].len() > 5 * len / 2 + STEP) => {
-            free.swap_remove(by_length[last]);
-            None
-        }
-        (_, longer) => longer.map(|i| free.swap_remove(i)),
+    let length = |&i: &usize| free[i].len();
+    let shortest = (0..free.len())
+        .filter(|i| length(i) >= len)
+        .min_by_key(length);
+    let longest_short = (0..free.len())
+        .filter(|i| length(i) < len)
+        .max_by_key(length);
+    if shortest.is_some_and(|i| length(&i) <= 5 * len / 2 + STEP) {
+        return shortest.map(|i| free.swap_remove(i));
     }
+    if let Some(i) = longest_short {
+        free.swap_remove(i);
+        return None;
+    }
+    shortest.map(|i| free.swap_remove(i))
 }
 
 impl Drop for Buffer {
