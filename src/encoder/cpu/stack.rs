@@ -1,9 +1,9 @@
 //! The layers of a BERT (Devlin et al. 2019, arXiv 1810.04805) on packed sequences.
 //!
 //! Rows are taken in chunks that fit the cache: a chunk passes the attention's output
-//! projection, both layer normalisations, the whole feed-forward block and the next layer's
-//! queries, keys and values before the next one begins. Only attention needs other rows; its
-//! products are of bf16 where the weights are not f32 and the processor multiplies bf16.
+//! projection, both layer normalisations and the whole feed-forward block before the next one
+//! begins. Only attention needs other rows; its products are of bf16 where the weights are not f32
+//! and the processor multiplies bf16.
 
 use std::cell::RefCell;
 
@@ -181,23 +181,19 @@ pub struct Stack {
 
 impl Stack {
     /// Runs `x` `[tokens, hidden]` through all layers; `seen` sees what each gives.
-    ///
-    /// A chunk that a layer is done with goes on to the queries, keys and values of the next one
-    /// while it is in the cache: between two attentions threads wait for each other once.
     pub fn run(&self, mut x: Buffer, offsets: &[usize], mut seen: impl FnMut(&[f32])) -> Buffer {
-        let Some(first) = self.layers.first() else {
-            return x;
-        };
         let level = self.level;
         let mut qkv = Buffer::taken(3 * x.len());
         let mut context = Buffer::taken(x.len());
         let mut next = Buffer::taken(x.len());
-        let hidden = first.hidden();
-        let chunk = chunk_rows(x.len() / hidden) * hidden;
-        x.par_chunks(chunk)
-            .zip(qkv.par_chunks_mut(3 * chunk))
-            .for_each(|(x, qkv)| with_scratch(|s| first.project(x, qkv, &mut s.quantised)));
-        for (number, layer) in self.layers.iter().enumerate() {
+        for layer in &self.layers {
+            let (hidden, width) = (layer.hidden(), layer.inner());
+            let tokens = x.len() / hidden;
+            let rows = chunk_rows(tokens);
+            let chunk = rows * hidden;
+            x.par_chunks(chunk)
+                .zip(qkv.par_chunks_mut(3 * chunk))
+                .for_each(|(x, qkv)| with_scratch(|s| layer.project(x, qkv, &mut s.quantised)));
             let heads = Heads {
                 offsets,
                 heads: self.heads,
@@ -208,12 +204,10 @@ impl Stack {
             } else {
                 heads.forward(level, &qkv, &mut context);
             }
-            let following = self.layers.get(number + 1);
             x.par_chunks(chunk)
                 .zip(context.par_chunks(chunk))
                 .zip(next.par_chunks_mut(chunk))
-                .zip(qkv.par_chunks_mut(3 * chunk))
-                .for_each(|(((x, context), out), qkv)| {
+                .for_each(|((x, context), out)| {
                     with_scratch(|s| {
                         let [a, b, c] = &mut s.rows;
                         let chunk = ChunkOf {
@@ -223,13 +217,10 @@ impl Stack {
                             middle: some(b, x.len()),
                             before: &mut [],
                             output_sum: some(c, x.len()),
-                            out: &mut *out,
+                            out,
                         };
-                        let inner = some(&mut s.inner, x.len() / hidden * layer.inner());
+                        let inner = some(&mut s.inner, x.len() / hidden * width);
                         layer.finish(level, chunk, &mut s.quantised, inner);
-                        if let Some(following) = following {
-                            following.project(out, qkv, &mut s.quantised);
-                        }
                     });
                 });
             std::mem::swap(&mut x, &mut next);
