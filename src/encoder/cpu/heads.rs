@@ -10,6 +10,9 @@ use super::attention::forward_bf16::ForwardBf16;
 use super::attention::{Head, Scratch, Shared, Task};
 use super::simd::Level;
 
+/// Scores below which heads are not worth another thread's waking up.
+const WORTH: usize = 64 * 64;
+
 thread_local! {
     static SCRATCH: RefCell<Scratch> = RefCell::default();
 }
@@ -30,8 +33,10 @@ impl Heads<'_> {
     fn tasks(self) -> impl IndexedParallelIterator<Item = Head> {
         let dim = self.hidden / self.heads;
         let (offsets, heads, hidden) = (self.offsets.to_vec(), self.heads, self.hidden);
+        let tokens = offsets[offsets.len() - 1] / (offsets.len() - 1).max(1);
         (0..(self.offsets.len() - 1) * heads)
             .into_par_iter()
+            .with_min_len(WORTH / (tokens * tokens).max(1))
             .map(move |task| {
                 let (sequence, head) = (task / heads, task % heads);
                 Head {

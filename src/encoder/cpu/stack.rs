@@ -1,9 +1,10 @@
 //! The layers of a BERT (Devlin et al. 2019, arXiv 1810.04805) on packed sequences.
 //!
-//! Rows are taken in chunks that fit the cache: a chunk passes the attention's output
-//! projection, both layer normalisations and the whole feed-forward block before the next one
-//! begins. Only attention needs other rows; its products are of bf16 where the weights are not f32
-//! and the processor multiplies bf16.
+//! Attention needs the rows of a sequence alone, so a few whole sequences at a time pass a layer, and
+//! their queries, keys and values are read from the cache. Within a group rows are taken in chunks: a
+//! chunk passes the attention's output projection, both layer normalisations and the whole
+//! feed-forward block before the next one begins. Attention multiplies bf16 where the weights are
+//! not f32 and the processor does.
 
 use std::cell::RefCell;
 
@@ -20,6 +21,9 @@ use super::simd::Level;
 
 /// Rows of a chunk.
 pub const CHUNK: usize = 48;
+
+/// Tokens after which a group takes no further sequence.
+const GROUP: usize = 128;
 
 /// A dense layer.
 pub struct Dense {
@@ -182,59 +186,140 @@ pub struct Stack {
 impl Stack {
     /// Runs `x` `[tokens, hidden]` through all layers; `seen` sees what each gives.
     pub fn run(&self, mut x: Buffer, offsets: &[usize], mut seen: impl FnMut(&[f32])) -> Buffer {
-        let level = self.level;
-        let mut qkv = Buffer::taken(3 * x.len());
-        let mut context = Buffer::taken(x.len());
+        let groups = groups(offsets);
         let mut next = Buffer::taken(x.len());
         for layer in &self.layers {
-            let (hidden, width) = (layer.hidden(), layer.inner());
-            let tokens = x.len() / hidden;
-            let rows = chunk_rows(tokens);
-            let chunk = rows * hidden;
-            x.par_chunks(chunk)
-                .zip(qkv.par_chunks_mut(3 * chunk))
-                .for_each(|(x, qkv)| with_scratch(|s| layer.project(x, qkv, &mut s.quantised)));
-            let heads = Heads {
-                offsets,
-                heads: self.heads,
-                hidden,
-            };
-            if layer.qkv.weight.precision != Precision::F32 && level.multiplies_bf16() {
-                heads.forward_bf16(level, &qkv, &mut context);
-            } else {
-                heads.forward(level, &qkv, &mut context);
-            }
-            x.par_chunks(chunk)
-                .zip(context.par_chunks(chunk))
-                .zip(next.par_chunks_mut(chunk))
-                .for_each(|((x, context), out)| {
-                    with_scratch(|s| {
-                        let [a, b, c] = &mut s.rows;
-                        let chunk = ChunkOf {
-                            x,
-                            context,
-                            attention_sum: some(a, x.len()),
-                            middle: some(b, x.len()),
-                            before: &mut [],
-                            output_sum: some(c, x.len()),
-                            out,
-                        };
-                        let inner = some(&mut s.inner, x.len() / hidden * width);
-                        layer.finish(level, chunk, &mut s.quantised, inner);
-                    });
-                });
+            let (mut from, mut to) = (&x[..], &mut next[..]);
+            let parts: Vec<_> = groups
+                .iter()
+                .map(|offsets| {
+                    let len = offsets.last().map_or(0, |tokens| tokens * layer.hidden());
+                    let x = from.split_off(..len).unwrap_or_default();
+                    let out = to.split_off_mut(..len).unwrap_or_default();
+                    (offsets, x, out)
+                })
+                .collect();
+            parts
+                .into_par_iter()
+                .for_each(|(offsets, x, out)| self.pass(layer, offsets, x, out));
             std::mem::swap(&mut x, &mut next);
             seen(&x);
         }
         x
     }
+
+    /// One layer for the sequences of a group.
+    fn pass(&self, layer: &Layer, offsets: &[usize], x: &[f32], out: &mut [f32]) {
+        let level = self.level;
+        let (hidden, width) = (layer.hidden(), layer.inner());
+        let chunk = chunk_rows(x.len() / hidden) * hidden;
+        let mut qkv = Buffer::taken(3 * x.len());
+        let mut context = Buffer::taken(x.len());
+        x.par_chunks(chunk)
+            .zip(qkv.par_chunks_mut(3 * chunk))
+            .for_each(|(x, qkv)| with_scratch(|s| layer.project(x, qkv, &mut s.quantised)));
+        let heads = Heads {
+            offsets,
+            heads: self.heads,
+            hidden,
+        };
+        if layer.qkv.weight.precision != Precision::F32 && level.multiplies_bf16() {
+            heads.forward_bf16(level, &qkv, &mut context);
+        } else {
+            heads.forward(level, &qkv, &mut context);
+        }
+        x.par_chunks(chunk)
+            .zip(context.par_chunks(chunk))
+            .zip(out.par_chunks_mut(chunk))
+            .for_each(|((x, context), out)| {
+                with_scratch(|s| {
+                    let [a, b, c] = &mut s.rows;
+                    let chunk = ChunkOf {
+                        x,
+                        context,
+                        attention_sum: some(a, x.len()),
+                        middle: some(b, x.len()),
+                        before: &mut [],
+                        output_sum: some(c, x.len()),
+                        out,
+                    };
+                    let inner = some(&mut s.inner, x.len() / hidden * width);
+                    layer.finish(level, chunk, &mut s.quantised, inner);
+                });
+            });
+    }
 }
 
-/// Rows per chunk: fewer where the text is too short to occupy every thread otherwise.
+/// Cuts a batch into groups of whole sequences that pass a layer together, and gives each group's
+/// offsets. A group is of about as many tokens as let what attention reads stay in the cache of a core,
+/// and of fewer where there would not be two for every thread.
+fn groups(offsets: &[usize]) -> Vec<Vec<usize>> {
+    let tokens = offsets.last().copied().unwrap_or(0);
+    let enough = tokens
+        .div_ceil(2 * rayon::current_num_threads())
+        .clamp(CHUNK, GROUP);
+    let mut groups = Vec::new();
+    let (mut group, mut start) = (vec![0], 0);
+    for &end in offsets.iter().skip(1) {
+        group.push(end - start);
+        if end - start >= enough {
+            groups.push(std::mem::replace(&mut group, vec![0]));
+            start = end;
+        }
+    }
+    if group.len() > 1 {
+        groups.push(group);
+    }
+    groups
+}
+
+/// Rows per chunk: fewer where the text is too short to occupy every thread otherwise, but not so few
+/// that waking a thread takes longer than they do.
 fn chunk_rows(tokens: usize) -> usize {
     let threads = rayon::current_num_threads();
     tokens
         .div_ceil(threads)
         .next_multiple_of(12)
-        .clamp(12, CHUNK)
+        .clamp(24, CHUNK)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{CHUNK, GROUP, groups};
+
+    fn run(threads: usize, lengths: &[usize]) -> Vec<Vec<usize>> {
+        let mut offsets = vec![0];
+        for length in lengths {
+            offsets.push(offsets[offsets.len() - 1] + length);
+        }
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
+        pool.build().expect("a pool").install(|| groups(&offsets))
+    }
+
+    #[test]
+    fn groups_hold_every_sequence_once_in_order() {
+        let lengths = [12, 200, 35, 0, 78, 23, 150, 61, 512, 19, 110, 3];
+        for threads in [1, 2, 7] {
+            let groups = run(threads, &lengths);
+            let found: Vec<usize> = groups
+                .iter()
+                .flat_map(|ends| ends.windows(2).map(|pair| pair[1] - pair[0]))
+                .collect();
+            assert_eq!(found, lengths);
+            let (_, all_but_last) = groups.split_last().expect("a group");
+            for ends in all_but_last {
+                let before_last = ends[ends.len() - 2];
+                assert!(ends[0] == 0 && before_last < GROUP);
+                assert!(ends[ends.len() - 1] >= CHUNK);
+            }
+        }
+    }
+
+    #[test]
+    fn every_thread_gets_two_groups_where_the_batch_is_short() {
+        assert_eq!(run(2, &[16; 16]).len(), 4);
+        assert_eq!(run(1, &[16; 16]).len(), 2);
+        assert_eq!(run(2, &[512]).len(), 1);
+        assert!(run(2, &[]).is_empty());
+    }
 }
