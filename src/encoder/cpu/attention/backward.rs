@@ -135,7 +135,7 @@ impl Kernel for Backward<'_> {
 unsafe fn back_softmax<S: Simd>(p: *mut f32, d: *mut f32, tokens: usize, padded: usize) {
     // SAFETY: both rows hold `padded` values, a multiple of `LANES`, by the caller.
     unsafe {
-        let inverse = S::splat(exponentials::<S>(p, tokens, padded));
+        let inverse = S::splat(exponentials::<S, f32>(p, tokens, padded, p));
         let mut inner = S::splat(0.0);
         for j in (0..padded).step_by(S::LANES) {
             let x = S::mul(S::load(p.add(j)), inverse);

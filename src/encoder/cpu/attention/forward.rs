@@ -42,7 +42,8 @@ impl Kernel for Forward<'_> {
                 scores::<S, R>(a, width, dim, keys, strip, padded);
                 let mut inverse = [0.0f32; R];
                 for (r, inverse) in inverse.iter_mut().enumerate() {
-                    *inverse = exponentials::<S>(strip.add(r * padded), tokens, padded);
+                    let row = strip.add(r * padded);
+                    *inverse = exponentials::<S, f32>(row, tokens, padded, row);
                 }
                 let (strides, scale) = ((padded, 1), |r: usize| inverse[r]);
                 let b = values.as_ptr();

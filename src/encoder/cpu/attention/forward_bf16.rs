@@ -75,10 +75,8 @@ impl Kernel for ForwardBf16<'_> {
                 let mut inverse = [0.0f32; R];
                 for (r, inverse) in inverse.iter_mut().enumerate() {
                     let row = strip.add(r * padded);
-                    *inverse = exponentials::<S>(row, tokens, padded);
-                    for j in (0..padded).step_by(S::LANES) {
-                        S::store_bf16(probs.add(r * padded + j), S::load(row.add(j)));
-                    }
+                    let to = probs.add(r * padded);
+                    *inverse = exponentials::<S, u16>(row, tokens, padded, to);
                 }
                 for c in (0..width).step_by(panel) {
                     let b = values.as_ptr().add(c).cast();

@@ -11,7 +11,7 @@ pub mod forward;
 pub mod forward_bf16;
 
 use super::gemm::tile;
-use super::math::exp;
+use super::math::exp_below;
 use super::simd::{Simd, load_up_to, store_up_to};
 
 /// Where one head of one sequence lies in a packed `[tokens, 3 · hidden]` matrix of queries, keys
@@ -137,8 +137,8 @@ impl Head {
     }
 }
 
-/// A value as it is gathered: f32, or the bits of bf16.
-trait Cell {
+/// A value as it is multiplied: f32, or the bits of bf16.
+trait Cell: Copy + Default {
     /// Stores a vector of values.
     ///
     /// # Safety
@@ -236,10 +236,16 @@ unsafe fn scores<S: Simd, const R: usize>(
     }
 }
 
-/// What a softmax leaves: exponentials, whose sum is one over the result.
+/// What a softmax leaves: exponentials of `row` in `to`, whose sum is one over the result; zeros behind
+/// the last token.
 #[inline(always)]
-unsafe fn exponentials<S: Simd>(row: *mut f32, tokens: usize, padded: usize) -> f32 {
-    // SAFETY: `row` holds `padded` values, a multiple of `LANES`, by the caller.
+unsafe fn exponentials<S: Simd, C: Cell>(
+    row: *mut f32,
+    tokens: usize,
+    padded: usize,
+    to: *mut C,
+) -> f32 {
+    // SAFETY: both hold `padded` values, a multiple of `LANES`, by the caller.
     unsafe {
         for j in tokens..padded {
             *row.add(j) = -1e30;
@@ -248,16 +254,16 @@ unsafe fn exponentials<S: Simd>(row: *mut f32, tokens: usize, padded: usize) -> 
         for j in (0..padded).step_by(S::LANES) {
             most = S::max(most, S::load(row.add(j)));
         }
-        let most = S::splat(S::largest(most));
+        let shift = S::splat(-S::largest(most) * std::f32::consts::LOG2_E);
         let mut sum = S::splat(0.0);
         for j in (0..padded).step_by(S::LANES) {
-            let e = exp::<S>(S::sub(S::load(row.add(j)), most));
+            let e = exp_below::<S>(S::load(row.add(j)), shift);
             sum = S::add(sum, e);
-            S::store(row.add(j), e);
+            C::store::<S>(to.add(j), e);
         }
         // Padding gave about 1e-38 each, far below the sum's rounding.
         for j in tokens..padded {
-            *row.add(j) = 0.0;
+            *to.add(j) = C::default();
         }
         1.0 / S::sum(sum)
     }

@@ -108,10 +108,10 @@ unsafe impl Simd for Avx2 {
         unsafe { _mm256_round_ps::<8>(a) }
     }
     #[inline(always)]
-    unsafe fn pow2(n: __m256) -> __m256 {
+    unsafe fn scale2(x: __m256, n: __m256) -> __m256 {
         unsafe {
             let biased = _mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127));
-            _mm256_castsi256_ps(_mm256_slli_epi32::<23>(biased))
+            _mm256_mul_ps(x, _mm256_castsi256_ps(_mm256_slli_epi32::<23>(biased)))
         }
     }
     #[inline(always)]

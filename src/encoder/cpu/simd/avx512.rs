@@ -114,8 +114,8 @@ unsafe impl<const BF16: bool> Simd for Avx512<BF16> {
         unsafe { _mm512_roundscale_ps::<8>(a) }
     }
     #[inline(always)]
-    unsafe fn pow2(n: __m512) -> __m512 {
-        unsafe { _mm512_scalef_ps(_mm512_set1_ps(1.0), n) }
+    unsafe fn scale2(x: __m512, n: __m512) -> __m512 {
+        unsafe { _mm512_scalef_ps(x, n) }
     }
     #[inline(always)]
     unsafe fn sum(a: __m512) -> f32 {

@@ -66,8 +66,8 @@ pub unsafe trait Simd: Copy + Send + Sync + 'static {
     unsafe fn neg_mul_add(a: Self::V, b: Self::V, c: Self::V) -> Self::V;
     /// To the nearest integer, ties to even.
     unsafe fn round(a: Self::V) -> Self::V;
-    /// `2^n` for integral `n` between -126 and 127.
-    unsafe fn pow2(n: Self::V) -> Self::V;
+    /// `x · 2^n` for integral `n` between -126 and 127.
+    unsafe fn scale2(x: Self::V, n: Self::V) -> Self::V;
     unsafe fn sum(a: Self::V) -> f32;
     unsafe fn largest(a: Self::V) -> f32;
 
@@ -122,6 +122,9 @@ pub trait Kernel {
     /// they become part of a function that may use it.
     unsafe fn run<S: Simd>(self) -> Self::Output;
 }
+
+/// Most lanes of any [`Simd`].
+pub const MAX_LANES: usize = 16;
 
 /// An instruction set that kernels exist for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -111,13 +111,13 @@ unsafe impl Simd for Neon {
         unsafe { F(vrndnq_f32(a.0), vrndnq_f32(a.1)) }
     }
     #[inline(always)]
-    unsafe fn pow2(n: F) -> F {
+    unsafe fn scale2(x: F, n: F) -> F {
         unsafe {
-            let one = |n| {
+            let scaled = |x, n| {
                 let biased = vaddq_s32(vcvtnq_s32_f32(n), vdupq_n_s32(127));
-                vreinterpretq_f32_s32(vshlq_n_s32::<23>(biased))
+                vmulq_f32(x, vreinterpretq_f32_s32(vshlq_n_s32::<23>(biased)))
             };
-            F(one(n.0), one(n.1))
+            F(scaled(x.0, n.0), scaled(x.1, n.1))
         }
     }
     #[inline(always)]

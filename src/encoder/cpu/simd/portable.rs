@@ -97,8 +97,10 @@ unsafe impl Simd for Portable {
         map(a, f32::round_ties_even)
     }
     #[inline(always)]
-    unsafe fn pow2(n: [f32; N]) -> [f32; N] {
-        map(n, |n| f32::from_bits(((n as i32 + 127) as u32) << 23))
+    unsafe fn scale2(x: [f32; N], n: [f32; N]) -> [f32; N] {
+        zip(x, n, |x, n| {
+            x * f32::from_bits(((n as i32 + 127) as u32) << 23)
+        })
     }
     #[inline(always)]
     unsafe fn sum(a: [f32; N]) -> f32 {
