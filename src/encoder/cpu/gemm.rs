@@ -194,6 +194,44 @@ enum Operand<'a> {
     Int8(&'a Rows),
 }
 
+/// Where the results of a tile belong.
+struct Tile<'a, E> {
+    epilogue: &'a mut E,
+    bias: &'a [f32],
+    row: usize,
+    column: usize,
+    columns: usize,
+}
+
+impl<E: Epilogue> Tile<'_, E> {
+    /// Hands `value(r, h)`, of row `r` and vector `h`, to the epilogue.
+    ///
+    /// # Safety
+    /// As [`Epilogue::take`]; `bias` is empty or holds all columns.
+    #[inline(always)]
+    unsafe fn give<S: Simd, const R: usize>(&mut self, value: impl Fn(usize, usize) -> S::V) {
+        // SAFETY: the caller's.
+        unsafe {
+            for h in 0..2 {
+                let column = self.column + h * S::LANES;
+                if column >= self.columns {
+                    break;
+                }
+                let count = self.columns - column;
+                let bias = if self.bias.is_empty() {
+                    S::splat(0.0)
+                } else {
+                    load_up_to::<S>(self.bias.as_ptr().add(column), count)
+                };
+                for r in 0..R {
+                    let y = S::add(value(r, h), bias);
+                    self.epilogue.take::<S>(self.row + r, column, count, y);
+                }
+            }
+        }
+    }
+}
+
 impl<E: Epilogue> Kernel for Product<'_, E> {
     type Output = ();
 
@@ -213,7 +251,11 @@ impl<E: Epilogue> Kernel for Product<'_, E> {
         let words = packed.words.as_slice();
         assert_eq!(packed.level.lanes(), S::LANES);
         assert_eq!(words.len(), panels * width * groups);
-        assert_eq!(packed.scales.len(), panels * width);
+        assert!(
+            [&packed.scales, &packed.sums]
+                .iter()
+                .all(|s| s.len() == panels * width)
+        );
         assert!(bias.is_empty() || bias.len() == n);
         assert!(epilogue.fits(rows, n));
         match &x {
@@ -227,8 +269,7 @@ impl<E: Epilogue> Kernel for Product<'_, E> {
             Operand::Int8(x) => assert!(
                 packed.precision == Precision::Int8
                     && holds(x.words.as_slice().len(), x.stride, rows, groups)
-                    && x.scales.len() >= rows
-                    && x.sums.len() >= rows
+                    && x.quantised.len() >= rows
             ),
         }
         // SAFETY: the asserts bound rows, columns and words; `col < n` before `bias` is read.
@@ -236,46 +277,42 @@ impl<E: Epilogue> Kernel for Product<'_, E> {
             for p in 0..panels {
                 let b = words.as_ptr().add(p * width * groups);
                 strips!(S, rows, row, R, {
-                    let mut sums = [[S::splat(0.0); 2]; R];
                     let ahead = Ahead::of::<S>(b, groups, row, rows);
+                    let mut tile = Tile {
+                        epilogue: &mut *epilogue,
+                        bias,
+                        row,
+                        column: p * width,
+                        columns: n,
+                    };
                     match &x {
                         Operand::F32 { x, ld } => {
                             let a = x.as_ptr().add(row * ld);
                             let fetch = |i, b: *const f32| ahead.fetch::<S>(i, b.cast());
-                            sums = tile_with::<S, R>(groups, a, (*ld, 1), b.cast(), width, fetch);
+                            let a_steps = (*ld, 1);
+                            let sums =
+                                tile_with::<S, R>(groups, a, a_steps, b.cast(), width, fetch);
+                            tile.give::<S, R>(|r, h| sums[r][h]);
                         }
                         Operand::Bf16(x) => {
                             let a = x.words.as_slice().as_ptr().add(row * x.stride);
                             let fetch = |i, b| ahead.fetch::<S>(i, b);
-                            sums = tile_bf16::<S, R>(groups, a, x.stride, b, width, fetch);
+                            let sums = tile_bf16::<S, R>(groups, a, x.stride, b, width, fetch);
+                            tile.give::<S, R>(|r, h| sums[r][h]);
                         }
                         Operand::Int8(x) => {
                             let a = x.words.as_slice().as_ptr().add(row * x.stride);
-                            let whole = tile_i8::<S, R>(groups, a, x.stride, b, ahead);
-                            for r in 0..R {
-                                let extra = S::splat_i(S::OFFSET * *x.sums.get_unchecked(row + r));
-                                let scale = S::splat(*x.scales.get_unchecked(row + r));
-                                for h in 0..2 {
-                                    let at = p * width + h * S::LANES;
-                                    let s = S::load(packed.scales.as_ptr().add(at));
-                                    let y = S::to_f(S::sub_i(whole[r][h], extra));
-                                    sums[r][h] = S::mul(y, S::mul(s, scale));
-                                }
-                            }
-                        }
-                    }
-                    for h in 0..2 {
-                        let col = p * width + h * S::LANES;
-                        if col >= n {
-                            break;
-                        }
-                        let bias = if bias.is_empty() {
-                            S::splat(0.0)
-                        } else {
-                            load_up_to::<S>(bias.as_ptr().add(col), n - col)
-                        };
-                        for (r, sums) in sums.iter().enumerate() {
-                            epilogue.take::<S>(row + r, col, n - col, S::add(sums[h], bias));
+                            let sums = tile_i8::<S, R>(groups, a, x.stride, b, ahead);
+                            tile.give::<S, R>(|r, h| {
+                                let x = x.quantised.get_unchecked(row + r);
+                                let at = p * width + h * S::LANES;
+                                let scales = S::load(packed.scales.as_ptr().add(at));
+                                let weights = S::load(packed.sums.as_ptr().add(at));
+                                let extra = S::splat_i(S::OFFSET * x.sum);
+                                let y = S::to_f(S::sub_i(sums[r][h], extra));
+                                let middle = S::mul(weights, S::splat(x.middle));
+                                S::mul_add(y, S::mul(scales, S::splat(x.scale)), middle)
+                            });
                         }
                     }
                 });

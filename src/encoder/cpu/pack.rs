@@ -9,7 +9,7 @@ use std::ops::Range;
 use half::bf16;
 use rayon::prelude::*;
 
-use super::quantise::{bf16_row, inverse, quantise_row};
+use super::quantise::{Around, bf16_row, inverse, quantise_row};
 use super::simd::{Kernel, Level, Simd, load_up_to};
 use crate::encoder::stored::Row;
 
@@ -64,7 +64,8 @@ pub enum Precision {
     F32,
     /// 16-bit brain floats, added up in f32.
     Bf16,
-    /// 8-bit integers: weights with one scale per output channel, activations with one per row.
+    /// 8-bit integers: weights with one scale per output channel, activations with a scale and a middle
+    /// per row.
     Int8,
 }
 
@@ -99,6 +100,8 @@ pub struct Packed {
     pub(super) words: Words,
     /// One per output channel of every panel; 1 but for integers.
     pub(super) scales: Vec<f32>,
+    /// Sum of a channel's weights, one per output channel of every panel; 0 but for integers.
+    pub(super) sums: Vec<f32>,
 }
 
 impl Packed {
@@ -113,6 +116,7 @@ impl Packed {
             groups,
             words: Words::zeros(padded * groups),
             scales: vec![1.0; padded],
+            sums: vec![0.0; padded],
         }
     }
 
@@ -128,16 +132,16 @@ impl Packed {
 
     /// Bytes in memory.
     pub fn bytes(&self) -> usize {
-        4 * (self.words.as_slice().len() + self.scales.len())
+        4 * (self.words.as_slice().len() + self.scales.len() + self.sums.len())
     }
 
-    /// Packs a matrix by panels: `fill` gets the channels of each, its words and its scales.
+    /// Packs a matrix by panels: `fill` gets the channels of each, its words, its scales and its sums.
     fn by_panels(
         level: Level,
         precision: Precision,
         outputs: usize,
         inputs: usize,
-        fill: impl Fn(Range<usize>, &mut [u32], &mut [f32]) + Sync,
+        fill: impl Fn(Range<usize>, &mut [u32], &mut [f32], &mut [f32]) + Sync,
     ) -> Self {
         let mut out = Self::empty(level, precision, outputs, inputs);
         let (width, groups) = (2 * level.lanes(), out.groups);
@@ -148,10 +152,11 @@ impl Packed {
         let scales = out.scales.par_chunks_mut(width);
         panels
             .zip(scales)
+            .zip(out.sums.par_chunks_mut(width))
             .enumerate()
-            .for_each(|(p, (words, scales))| {
+            .for_each(|(p, ((words, scales), sums))| {
                 let channels = p * width..outputs.min((p + 1) * width);
-                fill(channels, words, scales);
+                fill(channels, words, scales, sums);
             });
         out
     }
@@ -166,42 +171,45 @@ impl Packed {
         row: impl Fn(usize) -> R + Sync,
     ) -> Self {
         let width = 2 * level.lanes();
-        let fill = |channels: Range<usize>, words: &mut [u32], scales: &mut [f32]| {
-            let mut space = vec![0.0; inputs];
-            // One row in fewer bits; those that are rounded up are zeros.
-            let mut packed = vec![0u32; inputs.div_ceil(64) * 64 / precision.per_word()];
-            for (c, (channel, scale)) in channels.zip(scales).enumerate() {
-                let row = row(channel).into();
-                match (precision, row) {
-                    (Precision::F32, _) => {
-                        for (word, x) in packed.iter_mut().zip(row.values(&mut space)) {
-                            *word = x.to_bits();
+        let fill =
+            |channels: Range<usize>, words: &mut [u32], scales: &mut [f32], sums: &mut [f32]| {
+                let mut space = vec![0.0; inputs];
+                // One row in fewer bits; those that are rounded up are zeros.
+                let mut packed = vec![0u32; inputs.div_ceil(64) * 64 / precision.per_word()];
+                for (c, ((channel, scale), sum)) in channels.zip(scales).zip(sums).enumerate() {
+                    let row = row(channel).into();
+                    match (precision, row) {
+                        (Precision::F32, _) => {
+                            for (word, x) in packed.iter_mut().zip(row.values(&mut space)) {
+                                *word = x.to_bits();
+                            }
+                        }
+                        (Precision::Bf16, _) => {
+                            bf16_row(level, row.values(&mut space), &mut packed);
+                        }
+                        (Precision::Int8, Row::Floats(x)) => {
+                            let row = quantise_row(level, x, Around::Zero, 128, &mut packed);
+                            (*scale, *sum) = (row.scale, row.scale * row.sum as f32);
+                        }
+                        (Precision::Int8, Row::Integers(bytes, of)) => {
+                            let total: i32 = bytes.iter().map(|b| i32::from(*b as i8)).sum();
+                            (*scale, *sum) = (of, of * total as f32);
+                            for (word, bytes) in packed.iter_mut().zip(bytes.chunks(4)) {
+                                let mut all = [0; 4];
+                                all[..bytes.len()].copy_from_slice(bytes);
+                                // Signed to unsigned: plus 128.
+                                *word = u32::from_le_bytes(all) ^ 0x8080_8080;
+                            }
                         }
                     }
-                    (Precision::Bf16, _) => {
-                        bf16_row(level, row.values(&mut space), &mut packed);
-                    }
-                    (Precision::Int8, Row::Floats(x)) => {
-                        *scale = quantise_row(level, x, 128, &mut packed).0;
-                    }
-                    (Precision::Int8, Row::Integers(bytes, of)) => {
-                        *scale = of;
-                        for (word, bytes) in packed.iter_mut().zip(bytes.chunks(4)) {
-                            let mut all = [0; 4];
-                            all[..bytes.len()].copy_from_slice(bytes);
-                            // Signed to unsigned: plus 128.
-                            *word = u32::from_le_bytes(all) ^ 0x8080_8080;
-                        }
+                    for (i, word) in packed[..inputs.div_ceil(precision.per_word())]
+                        .iter()
+                        .enumerate()
+                    {
+                        words[i * width + c] = *word;
                     }
                 }
-                for (i, word) in packed[..inputs.div_ceil(precision.per_word())]
-                    .iter()
-                    .enumerate()
-                {
-                    words[i * width + c] = *word;
-                }
-            }
-        };
+            };
         Self::by_panels(level, precision, outputs, inputs, fill)
     }
 
@@ -214,32 +222,34 @@ impl Packed {
         row: impl Fn(usize) -> &'a [f32] + Sync,
     ) -> Self {
         let width = 2 * level.lanes();
-        let fill = |channels: Range<usize>, words: &mut [u32], scales: &mut [f32]| {
-            let columns = |i: usize| &row(i)[channels.clone()];
-            match precision {
-                Precision::F32 => {
-                    for i in 0..inputs {
-                        for (word, x) in words[i * width..].iter_mut().zip(columns(i)) {
-                            *word = x.to_bits();
+        let fill =
+            |channels: Range<usize>, words: &mut [u32], scales: &mut [f32], sums: &mut [f32]| {
+                let columns = |i: usize| &row(i)[channels.clone()];
+                match precision {
+                    Precision::F32 => {
+                        for i in 0..inputs {
+                            for (word, x) in words[i * width..].iter_mut().zip(columns(i)) {
+                                *word = x.to_bits();
+                            }
                         }
                     }
-                }
-                Precision::Bf16 => {
-                    let half = |x: f32| u32::from(bf16::from_f32(x).to_bits());
-                    for i in 0..inputs {
-                        let words = words[i / 2 * width..].iter_mut().zip(columns(i));
-                        words.for_each(|(word, x)| *word |= half(*x) << (i % 2 * 16));
+                    Precision::Bf16 => {
+                        let half = |x: f32| u32::from(bf16::from_f32(x).to_bits());
+                        for i in 0..inputs {
+                            let words = words[i / 2 * width..].iter_mut().zip(columns(i));
+                            words.for_each(|(word, x)| *word |= half(*x) << (i % 2 * 16));
+                        }
                     }
+                    Precision::Int8 => level.run(Panel {
+                        columns,
+                        inputs,
+                        present: channels.len(),
+                        words,
+                        scales,
+                        sums,
+                    }),
                 }
-                Precision::Int8 => level.run(Panel {
-                    columns,
-                    inputs,
-                    present: channels.len(),
-                    words,
-                    scales,
-                }),
-            }
-        };
+            };
         Self::by_panels(level, precision, outputs, inputs, fill)
     }
 }
@@ -251,6 +261,7 @@ struct Panel<'s, F> {
     present: usize,
     words: &'s mut [u32],
     scales: &'s mut [f32],
+    sums: &'s mut [f32],
 }
 
 impl<'a, F: Fn(usize) -> &'a [f32]> Panel<'_, F> {
@@ -270,14 +281,11 @@ impl<'a, F: Fn(usize) -> &'a [f32]> Panel<'_, F> {
         }
     }
 
-    /// The same as unsigned bytes in 32-bit integers.
+    /// The same as integers.
     #[inline(always)]
     unsafe fn quantised<S: Simd>(&self, i: usize, half: usize, factors: S::V) -> S::I {
         // SAFETY: the caller's.
-        unsafe {
-            let q = S::to_i(S::mul(self.load::<S>(i, half), factors));
-            S::add_i(q, S::splat_i(128))
-        }
+        unsafe { S::to_i(S::mul(self.load::<S>(i, half), factors)) }
     }
 }
 
@@ -287,7 +295,7 @@ impl<'a, F: Fn(usize) -> &'a [f32]> Kernel for Panel<'_, F> {
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
         let width = 2 * S::LANES;
-        assert_eq!(self.scales.len(), width);
+        assert!(self.scales.len() == width && self.sums.len() == width);
         assert_eq!(self.words.len(), width * self.inputs.div_ceil(4));
         // SAFETY: the asserts bound every access to `words` and `scales`; `factors` holds the
         // lanes of every level.
@@ -305,6 +313,7 @@ impl<'a, F: Fn(usize) -> &'a [f32]> Kernel for Panel<'_, F> {
                     *factor = inverse.factor;
                 }
                 let factors = S::load(factors.as_ptr());
+                let mut sums = S::zero_i();
                 for g in 0..self.inputs.div_ceil(4) {
                     let [a, b, c, d] = [
                         self.quantised::<S>(4 * g, half, factors),
@@ -312,6 +321,11 @@ impl<'a, F: Fn(usize) -> &'a [f32]> Kernel for Panel<'_, F> {
                         self.quantised::<S>(4 * g + 2, half, factors),
                         self.quantised::<S>(4 * g + 3, half, factors),
                     ];
+                    sums = S::add_i(sums, S::add_i(S::add_i(a, b), S::add_i(c, d)));
+                    // Signed to unsigned.
+                    let offset = S::splat_i(128);
+                    let (a, b) = (S::add_i(a, offset), S::add_i(b, offset));
+                    let (c, d) = (S::add_i(c, offset), S::add_i(d, offset));
                     let word = S::or_i(
                         S::or_i(a, S::shift_i::<8>(b)),
                         S::or_i(S::shift_i::<16>(c), S::shift_i::<24>(d)),
@@ -319,6 +333,10 @@ impl<'a, F: Fn(usize) -> &'a [f32]> Kernel for Panel<'_, F> {
                     let to = self.words.as_mut_ptr().add(g * width + half * S::LANES);
                     S::store_i(to, word);
                 }
+                let at = half * S::LANES;
+                let scales = S::load(self.scales.as_ptr().add(at));
+                let sums = S::mul(S::to_f(sums), scales);
+                S::store(self.sums.as_mut_ptr().add(at), sums);
             }
         }
     }

@@ -1,7 +1,12 @@
-//! Rows in fewer bits: as 8-bit integers with one scale each, symmetric around zero, or as bf16.
+//! Rows in fewer bits: as 8-bit integers with one scale each, or as bf16.
+//!
+//! Weights are symmetric around zero. Activations are not: after GELU nearly all are above zero, and a
+//! layer normalisation leaves a few channels far out on one side. Their integers stand for distances
+//! from the middle between the least and the largest (asymmetric quantisation: Krishnamoorthi 2018,
+//! arXiv 1806.08342), and what the middle adds to a product is the weights' sum times it.
 
 use super::pack::{Precision, Words};
-use super::simd::{Kernel, Level, Simd, load_up_to};
+use super::simd::{Kernel, Level, MAX_LANES, Simd, load_up_to};
 
 /// A scale and what values are multiplied with to be quantised by it.
 pub struct Inverse {
@@ -28,17 +33,38 @@ pub fn inverse(largest: f32) -> Inverse {
     }
 }
 
+/// Where the integers of a row are taken from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Around {
+    /// Zero: ±127 is the value farthest from it.
+    Zero,
+    /// The middle of the row: -127 is its least value, 127 its largest.
+    Middle,
+}
+
+/// How the integers `q` of a row are read: `middle + scale · q`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Quantised {
+    /// A unit of the integers.
+    pub scale: f32,
+    /// What zero stands for.
+    pub middle: f32,
+    /// Sum of the integers.
+    pub sum: i32,
+}
+
 struct Row<'a> {
     x: &'a [f32],
+    around: Around,
     offset: i32,
     bytes: &'a mut [u32],
 }
 
 impl Kernel for Row<'_> {
-    type Output = (f32, i32);
+    type Output = Quantised;
 
     #[inline(always)]
-    unsafe fn run<S: Simd>(self) -> (f32, i32) {
+    unsafe fn run<S: Simd>(self) -> Quantised {
         let n = self.x.len();
         assert!(self.bytes.len() * 4 >= n.next_multiple_of(S::LANES));
         let x = self.x.as_ptr();
@@ -46,27 +72,57 @@ impl Kernel for Row<'_> {
         // SAFETY: loads stay below `n`; stores of `LANES` bytes below `n` rounded up, which the
         // assert allows.
         unsafe {
-            let mut most = S::splat(0.0);
-            for i in (0..n).step_by(S::LANES) {
-                most = S::max(most, S::abs(load_up_to::<S>(x.add(i), n - i)));
+            let first = self.x.first().copied().unwrap_or(0.0);
+            let (mut least, mut most) = (S::splat(first), S::splat(first));
+            let (vectors, rest) = self.x.split_at(n - n % S::LANES);
+            for x in vectors.chunks_exact(S::LANES) {
+                let x = S::load(x.as_ptr());
+                (least, most) = (S::min(least, x), S::max(most, x));
             }
-            let Inverse { scale, factor } = inverse(S::largest(most));
+            let below = S::largest(S::sub(S::splat(0.0), least));
+            let below = rest.iter().fold(below, |below, x| below.max(-x));
+            let above = rest.iter().fold(S::largest(most), |above, x| above.max(*x));
+            let (middle, farthest) = match self.around {
+                Around::Zero => (0.0, below.max(above)),
+                // Halves first: the range of a row may be more than a float holds.
+                Around::Middle => (0.5 * above - 0.5 * below, 0.5 * above + 0.5 * below),
+            };
+            let Inverse { scale, factor } = inverse(farthest);
             let (factor, offset) = (S::splat(factor), S::splat_i(self.offset));
+            let middles = [middle; MAX_LANES];
             let mut sum = S::zero_i();
             for i in (0..n).step_by(S::LANES) {
-                let q = S::to_i(S::mul(load_up_to::<S>(x.add(i), n - i), factor));
+                // Zeros behind the last value stay zeros.
+                let middle = load_up_to::<S>(middles.as_ptr(), n - i);
+                let x = S::sub(load_up_to::<S>(x.add(i), n - i), middle);
+                let q = S::to_i(S::mul(x, factor));
                 sum = S::add_i(sum, q);
                 S::store_bytes(out.add(i), S::add_i(q, offset));
             }
-            (scale, S::sum_i(sum))
+            Quantised {
+                scale,
+                middle,
+                sum: S::sum_i(sum),
+            }
         }
     }
 }
 
-/// Quantises `x`: bytes `round(x / scale) + offset` go to `bytes`, which must hold the length of
-/// `x` rounded up to 64 bytes. Gives the scale and the sum of the integers without the offset.
-pub fn quantise_row(level: Level, x: &[f32], offset: i32, bytes: &mut [u32]) -> (f32, i32) {
-    level.run(Row { x, offset, bytes })
+/// Quantises `x`: bytes `round((x - middle) / scale) + offset` go to `bytes`, which must hold the length
+/// of `x` rounded up to 64 bytes.
+pub fn quantise_row(
+    level: Level,
+    x: &[f32],
+    around: Around,
+    offset: i32,
+    bytes: &mut [u32],
+) -> Quantised {
+    level.run(Row {
+        x,
+        around,
+        offset,
+        bytes,
+    })
 }
 
 struct Halves<'a> {
@@ -105,8 +161,7 @@ pub struct Rows {
     /// Words from row to row.
     pub(super) stride: usize,
     /// One per row of integers; none for bf16.
-    pub(super) scales: Vec<f32>,
-    pub(super) sums: Vec<i32>,
+    pub(super) quantised: Vec<Quantised>,
 }
 
 impl Rows {
@@ -123,8 +178,7 @@ impl Rows {
     ) {
         self.stride = width.div_ceil(16 * precision.per_word()) * 16;
         self.words.reserve(self.stride * rows);
-        self.scales.clear();
-        self.sums.clear();
+        self.quantised.clear();
         for (r, words) in self
             .words
             .as_mut_slice()
@@ -134,9 +188,8 @@ impl Rows {
         {
             let x = &x[r * ld..r * ld + width];
             if precision == Precision::Int8 {
-                let (scale, sum) = quantise_row(level, x, 0, words);
-                self.scales.push(scale);
-                self.sums.push(sum);
+                let row = quantise_row(level, x, Around::Middle, 0, words);
+                self.quantised.push(row);
             } else {
                 bf16_row(level, x, words);
             }

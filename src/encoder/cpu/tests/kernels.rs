@@ -6,9 +6,9 @@ use super::super::gemm::multiply;
 use super::super::heads::Heads;
 use super::super::norm::{Sums, layer_norm, layer_norm_grad};
 use super::super::pack::{Packed, Precision};
-use super::super::quantise::{Rows, bf16_row, quantise_row};
+use super::super::quantise::{Around, Rows, bf16_row, quantise_row};
 use super::super::simd::Level;
-use super::{relative_error, values};
+use super::{phi, relative_error, values};
 
 /// Half a unit in the last place of f32 and of bf16, relative to the value.
 const UNIT: f64 = 1.0 / (1u32 << 24) as f64;
@@ -116,18 +116,6 @@ fn turned(w: &[f32], outputs: usize, inputs: usize) -> Vec<f32> {
     (0..inputs * outputs)
         .map(|at| w[at % outputs * inputs + at / outputs])
         .collect()
-}
-
-fn phi(x: f64) -> f64 {
-    // Φ by the series of erf, exact enough for |x| < 4.
-    let z = x / 2f64.sqrt();
-    let (mut term, mut sum) = (z, z);
-    for n in 1..80 {
-        let n = f64::from(n);
-        term *= -z * z / n;
-        sum += term / (2.0 * n + 1.0);
-    }
-    0.5 + sum / std::f64::consts::PI.sqrt()
 }
 
 /// What the kernels make of rows of `x`; a place they leave out is NaN.
@@ -239,21 +227,30 @@ proptest! {
     #[test]
     fn integers_are_the_same_at_every_level(
         n in 1usize..300,
+        around in prop::sample::select(vec![Around::Zero, Around::Middle]),
+        above in prop::sample::select(vec![-3.0f32, 0.0, 0.9, 40.0]),
         seed in 0u64..1000,
     ) {
-        let x = values(n, seed);
+        let x: Vec<f32> = values(n, seed).iter().map(|x| x + above).collect();
         let mut outcomes = Level::available().into_iter().map(|level| {
             let mut bytes = vec![0; n.div_ceil(64) * 16];
-            let (scale, sum) = quantise_row(level, &x, 128, &mut bytes);
+            let row = quantise_row(level, &x, around, 128, &mut bytes);
             let bytes: Vec<u8> = bytes.iter().flat_map(|w| w.to_le_bytes()).take(n).collect();
-            (scale, sum, bytes)
+            (row, bytes)
         });
         let first = outcomes.next().expect("one level at least");
-        let total: i32 = first.2.iter().map(|b| i32::from(*b) - 128).sum();
-        prop_assert_eq!(total, first.1);
-        for (x, b) in x.iter().zip(&first.2) {
-            let back = (f32::from(*b) - 128.0) * first.0;
-            prop_assert!((x - back).abs() <= first.0 * 0.501);
+        let (row, bytes) = &first;
+        prop_assert!(around == Around::Middle || row.middle.abs() < f32::MIN_POSITIVE);
+        let total: i32 = bytes.iter().map(|b| i32::from(*b) - 128).sum();
+        prop_assert_eq!(total, row.sum);
+        for (x, b) in x.iter().zip(bytes) {
+            let back = row.middle + (f32::from(*b) - 128.0) * row.scale;
+            prop_assert!((x - back).abs() <= row.scale * 0.501);
+        }
+        if around == Around::Middle {
+            let range = x.iter().fold((x[0], x[0]), |(l, m), x| (l.min(*x), m.max(*x)));
+            let range = range.1 - range.0;
+            prop_assert!((row.scale * 254.0 - range).abs() <= 1e-6 * range.max(above.abs()));
         }
         for other in outcomes {
             prop_assert_eq!(&first, &other);
