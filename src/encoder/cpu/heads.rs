@@ -32,7 +32,7 @@ impl Heads<'_> {
     /// Every head of every sequence once, whose columns do not overlap.
     fn tasks(self) -> impl IndexedParallelIterator<Item = Head> {
         let dim = self.hidden / self.heads;
-        let (offsets, heads, hidden) = (self.offsets.to_vec(), self.heads, self.hidden);
+        let (offsets, heads, hidden) = (self.offsets, self.heads, self.hidden);
         let tokens = offsets[offsets.len() - 1] / (offsets.len() - 1).max(1);
         (0..(self.offsets.len() - 1) * heads)
             .into_par_iter()

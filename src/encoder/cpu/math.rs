@@ -9,15 +9,20 @@ use super::simd::Simd;
 #[inline(always)]
 #[allow(clippy::inline_always, clippy::many_single_char_names)] // the names of the formula
 pub unsafe fn exp<S: Simd>(x: S::V) -> S::V {
+    const POWER: [f32; 6] = [
+        1.987_569_2e-4,
+        1.398_2e-3,
+        8.333_452e-3,
+        4.166_579_6e-2,
+        0.166_666_66,
+        0.5,
+    ];
     unsafe {
         let x = S::min(S::max(x, S::splat(-87.0)), S::splat(88.0));
         let n = S::round(S::mul(x, S::splat(std::f32::consts::LOG2_E)));
         let r = S::neg_mul_add(n, S::splat(0.693_359_4), x);
         let r = S::mul_add(n, S::splat(2.121_944_4e-4), r);
-        let mut p = S::splat(1.987_569_2e-4);
-        for c in [1.398_2e-3, 8.333_452e-3, 4.166_579_6e-2, 0.166_666_66, 0.5] {
-            p = S::mul_add(p, r, S::splat(c));
-        }
+        let p = polynomial::<S, 6>(&POWER, r);
         let y = S::mul_add(S::mul(p, r), r, S::add(r, S::splat(1.0)));
         S::scale2(y, n)
     }
@@ -27,14 +32,18 @@ pub unsafe fn exp<S: Simd>(x: S::V) -> S::V {
 #[inline(always)]
 #[allow(clippy::inline_always, clippy::many_single_char_names)] // the names of the formula
 unsafe fn erf_parts<S: Simd>(x: S::V) -> (S::V, S::V) {
+    const ERF: [f32; 5] = [
+        1.061_405_4,
+        -1.453_152,
+        1.421_413_8,
+        -0.284_496_72,
+        0.254_829_6,
+    ];
     unsafe {
         let one = S::splat(1.0);
         let a = S::mul(S::abs(x), S::splat(std::f32::consts::FRAC_1_SQRT_2));
         let t = S::div(one, S::mul_add(a, S::splat(0.327_591_1), one));
-        let mut p = S::splat(1.061_405_4);
-        for c in [-1.453_152, 1.421_413_8, -0.284_496_72, 0.254_829_6] {
-            p = S::mul_add(p, t, S::splat(c));
-        }
+        let p = polynomial::<S, 5>(&ERF, t);
         let e = exp::<S>(S::neg_mul_add(a, a, S::splat(0.0)));
         (S::neg_mul_add(S::mul(p, t), e, one), e)
     }

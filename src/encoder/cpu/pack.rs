@@ -10,7 +10,7 @@ use half::bf16;
 use rayon::prelude::*;
 
 use super::quantise::{Around, bf16_row, inverse, quantise_row};
-use super::simd::{Kernel, Level, Simd, load_up_to};
+use super::simd::{Kernel, Level, MAX_LANES, Simd, load_up_to};
 use crate::encoder::stored::Row;
 
 /// A cache line of words.
@@ -305,7 +305,7 @@ impl<'a, F: Fn(usize) -> &'a [f32]> Kernel for Panel<'_, F> {
                 for i in 0..self.inputs {
                     most = S::max(most, S::abs(self.load::<S>(i, half)));
                 }
-                let mut factors = [0.0f32; 32];
+                let mut factors = [0.0f32; MAX_LANES];
                 S::store(factors.as_mut_ptr(), most);
                 for (lane, factor) in factors.iter_mut().enumerate().take(S::LANES) {
                     let inverse = inverse(*factor);
