@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::{env, fs, io};
 
 fn main() -> io::Result<()> {
@@ -23,7 +24,36 @@ fn main() -> io::Result<()> {
         let _ = writeln!(list, "    ({name:?}, include_bytes!({path:?})),");
     }
     list += "];\n";
-    fs::write(out.join("default_model.rs"), list)
+    fs::write(out.join("default_model.rs"), list)?;
+    if env::var_os("CARGO_FEATURE_CUDA").is_some() {
+        kernels(&root.join("src/encoder/ops/cuda"), &out)?;
+    }
+    Ok(())
+}
+
+/// Compiles the kernels for NVIDIA cards to PTX, which the driver compiles for its card.
+fn kernels(folder: &Path, out: &Path) -> io::Result<()> {
+    println!("cargo::rerun-if-changed={}", folder.display());
+    println!("cargo::rerun-if-env-changed=CUDA_COMPUTE_CAP");
+    let capability = env::var("CUDA_COMPUTE_CAP").unwrap_or_else(|_| "80".to_owned());
+    let status = Command::new("nvcc")
+        .args([
+            "--ptx",
+            "-O3",
+            &format!("--gpu-architecture=compute_{capability}"),
+        ])
+        .arg("--output-file")
+        .arg(out.join("kernels.ptx"))
+        .arg(folder.join("kernels.cu"))
+        .status()
+        .map_err(|error| {
+            io::Error::other(format!("nvcc, which the feature cuda needs: {error}"))
+        })?;
+    if status.success() {
+        Ok(())
+    } else {
+        Err(io::Error::other(format!("nvcc: {status}")))
+    }
 }
 
 /// The manifest and the files that it names; none without a manifest.

@@ -130,7 +130,7 @@ impl Stock {
         let device = embeddings.words.device();
         let total = batch.ids.len();
         let rows = |table: &Tensor, rows: Vec<u32>| {
-            table.index_select(&Tensor::from_vec(rows, total, device)?, 0)
+            ops::take(table, &Tensor::from_vec(rows, total, device)?)
         };
         let sum =
             (rows(&embeddings.words, batch.ids)? + rows(&embeddings.positions, batch.positions)?)?;
@@ -180,7 +180,8 @@ impl Bert {
         Self::frozen(vb, config, Precision::F32)
     }
 
-    /// The same with products in `precision`, where the CPU backend runs them.
+    /// The same with products in `precision`, where the CPU backend runs them; elsewhere bf16 holds
+    /// weights and states too, and 8-bit integers are not to be had.
     ///
     /// # Errors
     /// As [`Bert::load`].
@@ -189,6 +190,9 @@ impl Bert {
         config: &EncoderConfig,
         precision: Precision,
     ) -> candle_core::Result<Self> {
+        if precision == Precision::Bf16 && !vb.device().is_cpu() {
+            return Self::stock(&vb.to_dtype(DType::BF16), config);
+        }
         Self::choose(vb, config, |tensors| Backend::frozen(tensors, precision))
     }
 

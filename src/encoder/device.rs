@@ -73,12 +73,29 @@ impl DeviceChoice {
             )));
         }
         match self {
-            Self::Cuda(number) => Device::new_cuda(number),
+            Self::Cuda(number) => open_cuda(number),
             Self::Metal => Device::new_metal(0),
             Self::Auto | Self::Cpu => Ok(Device::Cpu),
         }
         .map_err(|error| unavailable(error.to_string()))
     }
+}
+
+/// Opens a card. Memory that is freed stays with the process, which asks for as much again with the
+/// next batch; by default the driver takes it back whenever the card is waited for.
+fn open_cuda(number: usize) -> candle_core::Result<Device> {
+    let device = Device::new_cuda(number)?;
+    #[cfg(feature = "cuda")]
+    super::ops::cuda::keep_memory(&device)?;
+    Ok(device)
+}
+
+/// Lets f32 products on an NVIDIA card be multiplied by its tensor cores, with 10 bits of mantissa
+/// (TF32), for the whole process; for training. Nothing happens in a build without `cuda`.
+pub fn set_tensor_cores(on: bool) {
+    #[cfg(feature = "cuda")]
+    candle_core::cuda_backend::set_gemm_reduced_precision_f32(on);
+    let _ = on;
 }
 
 impl FromStr for DeviceChoice {

@@ -123,10 +123,15 @@ impl EncoderParts {
                 dtype: precision.name(),
                 message: NO_KERNELS,
             })?;
-            return Ok((encoder, Dtype::asked(precision, level)));
+            return Ok((encoder, self.asked(precision, level)));
         }
         let exact = self.encoder()?;
-        let faster = dtype::faster(level);
+        let device = self.weights.device();
+        let faster = if device.is_cuda() {
+            vec![Precision::Bf16]
+        } else {
+            dtype::faster(level)
+        };
         if faster.is_empty() {
             let reason = "this processor has no instruction for products of bytes or of bf16";
             return Ok((exact, Dtype::f32(reason)));
@@ -155,6 +160,18 @@ impl EncoderParts {
         Ok((exact, Dtype::f32(&reasons.join("; "))))
     }
 
+    /// A card multiplies all that it has kernels for.
+    fn asked(&self, precision: Precision, level: Level) -> Dtype {
+        if self.weights.device().is_cpu() {
+            Dtype::asked(precision, level)
+        } else {
+            Dtype {
+                precision,
+                reason: "asked for".to_owned(),
+            }
+        }
+    }
+
     /// The encoder with products in `precision`; `None` where there are no kernels for it.
     fn encoder_in(&self, precision: Precision) -> Result<Option<Box<dyn Encoder>>, EncoderError> {
         if precision == Precision::F32 {
@@ -162,6 +179,10 @@ impl EncoderParts {
         }
         if !matches!(self.config.family, Family::Bert) {
             return Ok(None);
+        }
+        if self.weights.device().is_cuda() && precision == Precision::Bf16 {
+            let encoder = Bert::frozen(&self.weights, &self.config, precision)?;
+            return Ok(Some(Box::new(encoder)));
         }
         let encoder = Bert::stored(&self.stored, &self.weights, &self.config, precision)?;
         Ok(encoder

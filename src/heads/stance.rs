@@ -160,9 +160,8 @@ impl StanceHead {
         let scope = blocks.scope.matmul(&tokens)?;
         let product = (&target * &context)?;
         let features = Tensor::cat(&[&target, &context, &scope, &product], 2)?;
-        let features = features
-            .reshape((b * q, 4 * hidden))?
-            .index_select(&blocks.scatter, 0)?;
+        let features = features.reshape((b * q, 4 * hidden))?;
+        let features = ops::take(&features, &blocks.scatter)?;
         let inner = drop(&ops::gelu(&self.mix.forward(&features)?)?)?;
         let inner = (&inner + ops::gelu(&self.inner.forward(&inner)?)?)?;
         Ok(StanceLogits {
@@ -176,10 +175,10 @@ impl StanceHead {
         let (_, hidden) = states.states.dims2()?;
         let (b, q, l) = blocks.dims;
         let (heads, dim) = (self.heads, hidden / self.heads);
-        let tokens = states.states.index_select(&blocks.gather, 0)?;
+        let tokens = ops::take(&states.states, &blocks.gather)?;
         let tokens = tokens.reshape((b, l, hidden))?;
 
-        let mark = self.named.index_select(&blocks.paired, 0)?;
+        let mark = ops::take(&self.named, &blocks.paired)?;
         let target = (blocks.mention.matmul(&tokens)? + mark.reshape((b, q, hidden))?)?;
 
         // Keys and values are linear in the states, and queries few: the products with their
@@ -194,9 +193,7 @@ impl StanceHead {
             .transpose(0, 1)?
             .reshape((b, heads * q, hidden))?;
         let scores = asked.matmul(&tokens.transpose(1, 2)?)?;
-        let bias = self
-            .distance
-            .index_select(&blocks.buckets, 0)?
+        let bias = ops::take(&self.distance, &blocks.buckets)?
             .reshape((b, q, l, heads))?
             .permute((0, 3, 1, 2))?;
         let scores = (scores.reshape((b, heads, q, l))? + bias)?;

@@ -6,12 +6,15 @@
 
 use std::sync::Arc;
 
-use candle_core::{
-    CpuStorage, CustomOp1, CustomOp2, D, DType, Layout, Result, Shape, Tensor, bail,
-};
+#[cfg(feature = "cuda")]
+use candle_core::CudaStorage;
+use candle_core::{CpuStorage, CustomOp1, CustomOp2, D, Layout, Result, Shape, Tensor, bail};
 
 use super::super::cpu::heads::Heads;
 use super::super::cpu::simd::Level;
+#[cfg(feature = "cuda")]
+use super::cuda;
+use super::fused;
 use super::rows::f32_slice;
 
 /// Where the heads of one packed `[total, 3 · hidden]` matrix lie.
@@ -45,6 +48,13 @@ impl CustomOp1 for Attention {
         Ok((CpuStorage::F32(out), Shape::from((total, hidden))))
     }
 
+    #[cfg(feature = "cuda")]
+    fn cuda_fwd(&self, qkv: &CudaStorage, layout: &Layout) -> Result<(CudaStorage, Shape)> {
+        let (total, width) = layout.shape().dims2()?;
+        let out = cuda::attention((qkv, layout), &self.offsets, self.heads)?;
+        Ok((out, Shape::from((total, width / 3))))
+    }
+
     fn bwd(&self, qkv: &Tensor, _res: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
         Ok(Some(qkv.apply_op2_no_bwd(
             &grad.contiguous()?,
@@ -76,6 +86,19 @@ impl CustomOp2 for AttentionGrad {
             .backward(Level::best(), qkv, grad, &mut out);
         Ok((CpuStorage::F32(out), layout.shape().clone()))
     }
+
+    #[cfg(feature = "cuda")]
+    fn cuda_fwd(
+        &self,
+        qkv: &CudaStorage,
+        layout: &Layout,
+        grad: &CudaStorage,
+        grad_layout: &Layout,
+    ) -> Result<(CudaStorage, Shape)> {
+        let grad = (grad, grad_layout);
+        let out = cuda::attention_grad((qkv, layout), grad, &self.0.offsets, self.0.heads)?;
+        Ok((out, layout.shape().clone()))
+    }
 }
 
 /// Multi-head self-attention of packed sequences.
@@ -97,7 +120,7 @@ pub fn attention(qkv: &Tensor, offsets: &Arc<Vec<usize>>, heads: usize) -> Resul
             "attention: {total} rows of {width} do not fit offsets {offsets:?} and {heads} heads"
         );
     }
-    if qkv.device().is_cpu() && qkv.is_contiguous() && qkv.dtype() == DType::F32 {
+    if fused(qkv) && has_kernel(qkv, width / 3 / heads) {
         qkv.apply_op1(Attention {
             offsets: offsets.clone(),
             heads,
@@ -105,6 +128,15 @@ pub fn attention(qkv: &Tensor, offsets: &Arc<Vec<usize>>, heads: usize) -> Resul
     } else {
         padded(qkv, offsets, heads)
     }
+}
+
+/// Whether the device has a kernel for heads of this width.
+fn has_kernel(qkv: &Tensor, head: usize) -> bool {
+    #[cfg(feature = "cuda")]
+    if qkv.device().is_cuda() {
+        return cuda::has_attention(head);
+    }
+    head > 0 && qkv.device().is_cpu()
 }
 
 /// The same by plain tensors on any device: pads to the longest sequence and masks.
@@ -173,6 +205,29 @@ mod tests {
         let qkv = values(&[4, 12], 1)?;
         assert!(attention(&qkv, &Arc::new(vec![0, 3]), 2).is_err());
         assert!(attention(&qkv, &Arc::new(vec![0, 4]), 3).is_err());
+        Ok(())
+    }
+
+    #[cfg(feature = "cuda")]
+    #[test]
+    #[ignore = "needs an NVIDIA card"]
+    fn same_on_a_card() -> candle_core::Result<()> {
+        use super::super::testing::{card, distance};
+        // Longer than a tile of the kernel, and not a multiple of it.
+        let offsets = Arc::new(vec![0, 1, 8, 25, 32, 173, 260]);
+        for heads in [6, 3] {
+            let qkv = (values(&[260, 3 * 192], 9)? * 2.0)?.to_device(&card()?)?;
+            assert_same(
+                std::slice::from_ref(&qkv),
+                |t| attention(&t[0], &offsets, heads),
+                |t| padded(&t[0], &offsets, heads),
+                2e-5,
+            )?;
+            let narrow = attention(&qkv.to_dtype(candle_core::DType::BF16)?, &offsets, heads)?;
+            let wide = attention(&qkv, &offsets, heads)?;
+            let error = distance(&narrow.to_dtype(candle_core::DType::F32)?, &wide)?;
+            assert!(error < 0.02, "{error}");
+        }
         Ok(())
     }
 }

@@ -1,7 +1,12 @@
 //! Adding a bias row, with a backward pass that sums columns in parallel.
 
-use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor};
+#[cfg(feature = "cuda")]
+use candle_core::CudaStorage;
+use candle_core::{CpuStorage, CustomOp1, CustomOp2, Layout, Result, Shape, Tensor};
 
+#[cfg(feature = "cuda")]
+use super::cuda;
+use super::fused;
 use super::rows::{column_sums, f32_slice, for_each_row};
 
 struct AddBias;
@@ -30,6 +35,18 @@ impl CustomOp2 for AddBias {
         Ok((CpuStorage::F32(out), x_layout.shape().clone()))
     }
 
+    #[cfg(feature = "cuda")]
+    fn cuda_fwd(
+        &self,
+        x: &CudaStorage,
+        x_layout: &Layout,
+        bias: &CudaStorage,
+        bias_layout: &Layout,
+    ) -> Result<(CudaStorage, Shape)> {
+        let out = cuda::add_bias((x, x_layout), (bias, bias_layout))?;
+        Ok((out, x_layout.shape().clone()))
+    }
+
     fn bwd(
         &self,
         _x: &Tensor,
@@ -37,28 +54,40 @@ impl CustomOp2 for AddBias {
         _res: &Tensor,
         grad: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        let width = bias.dim(0)?;
         let grad = grad.contiguous()?;
-        let sums = {
-            let (storage, layout) = grad.storage_and_layout();
-            let candle_core::Storage::Cpu(storage) = &*storage else {
-                candle_core::bail!("add-bias runs on the CPU")
-            };
-            let g = f32_slice(storage, layout, "add-bias grad")?;
-            column_sums(g.len() / width, width, |r, sums| {
-                for (s, g) in sums.iter_mut().zip(&g[r * width..]) {
-                    *s += g;
-                }
-            })
-        };
-        let sums = Tensor::from_vec(sums, width, grad.device())?;
+        let sums = grad.apply_op1_no_bwd(&ColumnSums(bias.dim(0)?))?;
         Ok((Some(grad), Some(sums)))
+    }
+}
+
+/// Sums of columns of so many.
+struct ColumnSums(usize);
+
+impl CustomOp1 for ColumnSums {
+    fn name(&self) -> &'static str {
+        "column-sums"
+    }
+
+    fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        let width = self.0;
+        let x = f32_slice(x, layout, "column-sums")?;
+        let sums = column_sums(x.len() / width, width, |r, sums| {
+            for (s, x) in sums.iter_mut().zip(&x[r * width..]) {
+                *s += x;
+            }
+        });
+        Ok((CpuStorage::F32(sums), Shape::from(width)))
+    }
+
+    #[cfg(feature = "cuda")]
+    fn cuda_fwd(&self, x: &CudaStorage, layout: &Layout) -> Result<(CudaStorage, Shape)> {
+        Ok((cuda::column_sums((x, layout), self.0)?, Shape::from(self.0)))
     }
 }
 
 /// `x + bias` for `x` `[rows, width]` and `bias` `[width]`.
 pub fn add_bias(x: &Tensor, bias: &Tensor) -> Result<Tensor> {
-    if x.device().is_cpu() && x.is_contiguous() && x.dtype() == candle_core::DType::F32 {
+    if fused(x) && bias.is_contiguous() {
         x.apply_op2(bias, AddBias)
     } else {
         x.broadcast_add(bias)
@@ -78,6 +107,21 @@ mod tests {
             |t| add_bias(&t[0], &t[1]),
             |t| t[0].broadcast_add(&t[1]),
             2e-5,
+        )
+    }
+
+    #[cfg(feature = "cuda")]
+    #[test]
+    #[ignore = "needs an NVIDIA card"]
+    fn same_on_a_card() -> candle_core::Result<()> {
+        let card = super::super::testing::card()?;
+        let x = values(&[700, 96], 1)?.to_device(&card)?;
+        let bias = values(&[96], 2)?.to_device(&card)?;
+        assert_same(
+            &[x, bias],
+            |t| add_bias(&t[0], &t[1]),
+            |t| t[0].broadcast_add(&t[1]),
+            1e-4,
         )
     }
 }

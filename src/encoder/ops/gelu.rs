@@ -1,10 +1,15 @@
 //! GELU with the exact error function (Hendrycks & Gimpel 2016, arXiv 1606.08415), as BERT
 //! uses it; erf by Abramowitz & Stegun 7.1.26 (absolute error below 1.5e-7).
 
+#[cfg(feature = "cuda")]
+use candle_core::CudaStorage;
 use candle_core::{CpuStorage, CustomOp1, CustomOp2, Layout, Result, Shape, Tensor};
 
 use rayon::prelude::*;
 
+#[cfg(feature = "cuda")]
+use super::cuda;
+use super::fused;
 use super::rows::{exp, f32_slice};
 
 /// Values per parallel task.
@@ -69,6 +74,11 @@ impl CustomOp1 for Gelu {
         ))
     }
 
+    #[cfg(feature = "cuda")]
+    fn cuda_fwd(&self, x: &CudaStorage, layout: &Layout) -> Result<(CudaStorage, Shape)> {
+        Ok((cuda::gelu((x, layout))?, layout.shape().clone()))
+    }
+
     fn bwd(&self, x: &Tensor, _res: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
         Ok(Some(x.apply_op2_no_bwd(&grad.contiguous()?, &GeluGrad)?))
     }
@@ -93,11 +103,23 @@ impl CustomOp2 for GeluGrad {
             x_layout.shape().clone(),
         ))
     }
+
+    #[cfg(feature = "cuda")]
+    fn cuda_fwd(
+        &self,
+        x: &CudaStorage,
+        x_layout: &Layout,
+        grad: &CudaStorage,
+        grad_layout: &Layout,
+    ) -> Result<(CudaStorage, Shape)> {
+        let out = cuda::gelu_grad((x, x_layout), (grad, grad_layout))?;
+        Ok((out, x_layout.shape().clone()))
+    }
 }
 
 /// Exact GELU of every value of `x`.
 pub fn gelu(x: &Tensor) -> Result<Tensor> {
-    if x.device().is_cpu() && x.is_contiguous() && x.dtype() == candle_core::DType::F32 {
+    if fused(x) {
         x.apply_op1(Gelu)
     } else {
         x.gelu_erf()
@@ -112,6 +134,14 @@ mod tests {
     #[test]
     fn same_as_candle() -> candle_core::Result<()> {
         let x = (values(&[3, 301], 5)? * 6.0)?;
+        assert_same(&[x], |t| gelu(&t[0]), |t| t[0].gelu_erf(), 2e-6)
+    }
+
+    #[cfg(feature = "cuda")]
+    #[test]
+    #[ignore = "needs an NVIDIA card"]
+    fn same_on_a_card() -> candle_core::Result<()> {
+        let x = (values(&[3, 301], 5)? * 6.0)?.to_device(&super::super::testing::card()?)?;
         assert_same(&[x], |t| gelu(&t[0]), |t| t[0].gelu_erf(), 2e-6)
     }
 }

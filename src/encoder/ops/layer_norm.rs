@@ -1,7 +1,12 @@
 //! Layer normalisation (Ba et al. 2016, arXiv 1607.06450) over the last dimension.
 
+#[cfg(feature = "cuda")]
+use candle_core::CudaStorage;
 use candle_core::{CpuStorage, CustomOp3, D, Layout, Result, Shape, Tensor, bail};
 
+#[cfg(feature = "cuda")]
+use super::cuda;
+use super::fused;
 use super::rows::{ROWS_PER_TASK, f32_slice, for_each_row, lane_sum};
 use rayon::prelude::*;
 
@@ -46,6 +51,21 @@ impl CustomOp3 for LayerNorm {
             }
         });
         Ok((CpuStorage::F32(out), x_layout.shape().clone()))
+    }
+
+    #[cfg(feature = "cuda")]
+    fn cuda_fwd(
+        &self,
+        x: &CudaStorage,
+        x_layout: &Layout,
+        gamma: &CudaStorage,
+        gamma_layout: &Layout,
+        beta: &CudaStorage,
+        beta_layout: &Layout,
+    ) -> Result<(CudaStorage, Shape)> {
+        let (gamma, beta) = ((gamma, gamma_layout), (beta, beta_layout));
+        let out = cuda::layer_norm((x, x_layout), gamma, beta, self.eps)?;
+        Ok((out, x_layout.shape().clone()))
     }
 
     fn bwd(
@@ -119,6 +139,22 @@ impl CustomOp3 for LayerNormGrad {
         }
         Ok((CpuStorage::F32(out), Shape::from((rows + 2, width))))
     }
+
+    #[cfg(feature = "cuda")]
+    fn cuda_fwd(
+        &self,
+        x: &CudaStorage,
+        x_layout: &Layout,
+        gamma: &CudaStorage,
+        gamma_layout: &Layout,
+        grad: &CudaStorage,
+        grad_layout: &Layout,
+    ) -> Result<(CudaStorage, Shape)> {
+        let (rows, width) = x_layout.shape().dims2()?;
+        let (gamma, grad) = ((gamma, gamma_layout), (grad, grad_layout));
+        let out = cuda::layer_norm_grad((x, x_layout), gamma, grad, self.eps)?;
+        Ok((out, Shape::from((rows + 2, width))))
+    }
 }
 
 fn row_grad(x: &[f32], gamma: &[f32], grad: &[f32], eps: f32, out: &mut [f32], sums: &mut [f32]) {
@@ -144,7 +180,7 @@ pub fn layer_norm(x: &Tensor, gamma: &Tensor, beta: &Tensor, eps: f64) -> Result
     if x.rank() != 2 {
         bail!("layer-norm: [rows, width] expected, got {:?}", x.shape());
     }
-    if x.device().is_cpu() && x.is_contiguous() && x.dtype() == candle_core::DType::F32 {
+    if fused(x) {
         x.apply_op3(gamma, beta, LayerNorm { eps: eps as f32 })
     } else {
         plain(x, gamma, beta, eps)
@@ -174,5 +210,26 @@ mod tests {
             |t| plain(&t[0], &t[1], &t[2], 1e-12),
             3e-5,
         )
+    }
+
+    #[cfg(feature = "cuda")]
+    #[test]
+    #[ignore = "needs an NVIDIA card"]
+    fn same_on_a_card() -> candle_core::Result<()> {
+        let card = super::super::testing::card()?;
+        for (rows, width) in [(41, 48), (700, 384)] {
+            let inputs = [
+                values(&[rows, width], 3)?.to_device(&card)?,
+                values(&[width], 4)?.to_device(&card)?,
+                values(&[width], 5)?.to_device(&card)?,
+            ];
+            assert_same(
+                &inputs,
+                |t| layer_norm(&t[0], &t[1], &t[2], 1e-12),
+                |t| plain(&t[0], &t[1], &t[2], 1e-12),
+                1e-4,
+            )?;
+        }
+        Ok(())
     }
 }

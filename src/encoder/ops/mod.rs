@@ -1,21 +1,37 @@
 //! Fused operations with their backward passes.
 //!
-//! Each is a candle custom operation on the CPU, where stock candle would allocate and walk
-//! memory several times, and falls back to plain candle tensors on other devices. The tests
-//! hold every fused kernel, forward and backward, against that fallback.
+//! Each is a candle custom operation on the CPU and on NVIDIA cards, where stock candle would
+//! allocate and walk memory several times, and falls back to plain candle tensors on other devices.
+//! The tests hold every fused kernel, forward and backward, against that fallback.
 
 mod attention;
 mod bias;
+#[cfg(feature = "cuda")]
+pub mod cuda;
 mod gelu;
 mod layer_norm;
 mod rows;
+mod take;
 
 pub use attention::attention;
 pub use bias::add_bias;
 pub use gelu::gelu;
 pub use layer_norm::layer_norm;
+pub use take::take;
 
-use candle_core::{Result, Tensor};
+use candle_core::{DType, Result, Tensor};
+
+/// Whether the device of `x` has fused kernels that can read it. On a card those of bf16 have no way
+/// back.
+fn fused(x: &Tensor) -> bool {
+    let device = x.device();
+    let readable = match x.dtype() {
+        DType::F32 => device.is_cpu() || device.is_cuda(),
+        DType::BF16 => device.is_cuda() && !x.track_op(),
+        _ => false,
+    };
+    readable && x.is_contiguous()
+}
 
 /// `x · wᵀ + b` for `x` `[rows, in]`, `w` `[out, in]` and `b` `[out]`.
 pub fn linear(x: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<Tensor> {
@@ -46,6 +62,12 @@ pub(crate) mod testing {
         (a - b)?.abs()?.flatten_all()?.max(0)?.to_scalar::<f32>()
     }
 
+    /// The first NVIDIA card.
+    #[cfg(feature = "cuda")]
+    pub fn card() -> Result<Device> {
+        Device::new_cuda(0)
+    }
+
     /// Compares two functions of the same inputs in value and in every gradient.
     pub fn assert_same(
         inputs: &[Tensor],
@@ -58,7 +80,7 @@ pub(crate) mod testing {
             let vars: Vec<Var> = inputs.iter().map(Var::from_tensor).collect::<Result<_>>()?;
             let tensors: Vec<Tensor> = vars.iter().map(|v| v.as_tensor().clone()).collect();
             let y = f(&tensors)?;
-            let weights = values(y.dims(), 77)?;
+            let weights = values(y.dims(), 77)?.to_device(y.device())?;
             let grads = (&y * weights)?.sum_all()?.backward()?;
             let grads: Vec<Tensor> = vars
                 .iter()
