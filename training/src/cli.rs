@@ -4,7 +4,7 @@ use std::error::Error;
 
 use clap::{Parser, Subcommand};
 
-use crate::{align, prepare, project, templates, tokenizer, train, trim};
+use crate::{align, passages, prepare, project, templates, tokenizer, train, trim};
 
 /// Trains the models that stance serves.
 #[derive(Debug, Parser)]
@@ -33,6 +33,10 @@ pub enum Command {
     Finetune(train::finetune::Args),
     /// Label the translations of English sentences by what a model says of these.
     Project(project::Args),
+    /// Draw passages that name actors from the text of every language.
+    Passages(passages::Args),
+    /// Let models label passages, for a further model to learn from.
+    Teach(train::teach::Args),
     /// Fill sentences that have gaps with actors of the registry.
     Templates(templates::Args),
     /// Take the mean of models, or add what a longer pretraining taught.
@@ -58,6 +62,8 @@ impl Cli {
             Command::Pretrain(args) => train::pretrain::run(&args)?,
             Command::Finetune(args) => train::finetune::run(&args)?,
             Command::Project(args) => project::run(&args)?,
+            Command::Passages(args) => passages::run(&args)?,
+            Command::Teach(args) => train::teach::run(&args)?,
             Command::Templates(args) => templates::run(&args)?,
             Command::Merge(args) => train::merge::run(&args)?,
             Command::Fit(args) => train::fit::run(&args)?,

@@ -11,6 +11,7 @@ pub mod align;
 pub mod cli;
 pub mod data;
 pub mod pairs;
+pub mod passages;
 pub mod prepare;
 pub mod project;
 pub mod templates;

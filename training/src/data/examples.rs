@@ -53,6 +53,9 @@ pub struct StanceTarget {
     pub stance: Stance,
     /// What the target is.
     pub kind: TargetKind,
+    /// What a teacher said of favor, against and neutral, in whose place the label then only stands.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub taught: Option<[f32; 3]>,
     /// Whose stance it is, when not the author's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub holder: Option<String>,
@@ -108,6 +111,12 @@ impl Example for StanceExample {
             }
             if !(0.0..=1.0).contains(&target.weight) {
                 return Some(format!("targets: weight {} is not in 0..=1", target.weight));
+            }
+            if let Some(taught) = target.taught
+                && (taught.iter().any(|p| !(0.0..=1.0).contains(p))
+                    || (taught.iter().sum::<f32>() - 1.0).abs() > 0.01)
+            {
+                return Some(format!("targets: taught {taught:?} are no probabilities"));
             }
             let bad = target
                 .spans
@@ -175,6 +184,7 @@ mod tests {
                 spans: vec![[7, 17]],
                 stance: Stance::Favor,
                 kind: TargetKind::Actor,
+                taught: None,
                 holder: None,
                 weight: 0.75,
             }],

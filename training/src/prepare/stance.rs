@@ -114,6 +114,7 @@ pub fn prepare(
             spans: cleaned.spans,
             stance: row.stance,
             kind: row.target_kind,
+            taught: None,
             holder: row.holder,
             weight: row.agreement.unwrap_or(1.0).clamp(0.0, 1.0),
         });

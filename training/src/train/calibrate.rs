@@ -11,7 +11,7 @@ use stance::encoder::cpu::Precision;
 use stance::encoder::tokenizer::TextTokenizer;
 use stance::heads::calibration::{Calibration, fit_sigmoid_temperature, fit_temperature};
 
-use super::labelled::load_labelled;
+use super::labelled::{Rows, load_labelled};
 use super::measure::{Measured, among, argmax, measure, used};
 use super::model_folder::read_model;
 use super::student::Student;
@@ -50,7 +50,13 @@ pub fn run(args: &Args) -> Result<()> {
     let (params, config, mut heads) = read_model(&args.model, &Device::Cpu)?;
     let tokenizer =
         TextTokenizer::load(args.model.join("tokenizer.json")).map_err(candle_core::Error::wrap)?;
-    let mut labelled = load_labelled(&args.prep, &heads, &tokenizer, args.max_windows, &[])?;
+    let rows = Rows {
+        folder: &args.prep,
+        taught: &[],
+        leave_out: &[],
+        marked: false,
+    };
+    let mut labelled = load_labelled(&rows, &heads, &tokenizer, args.max_windows)?;
     labelled.thin_validation(ROWS_PER_SET, TOPIC_ROWS_PER_SET);
     let student = Student::new(&params, &config, &heads, Precision::F32, |_| false)?;
     let measured = measure(

@@ -14,6 +14,7 @@ use candle_core::{D, Device, Error, Result, Tensor};
 use rand::Rng;
 use stance::encoder::bert::Bert;
 use stance::encoder::cpu::Precision;
+use stance::encoder::ops::take;
 use stance::encoder::tokenizer::TextTokenizer;
 use stance::encoder::{Encoder, TokenStates, offsets_of};
 use stance::heads::mean_pool;
@@ -161,13 +162,8 @@ fn losses(
 ) -> Result<Losses> {
     let device = student.states.device();
     let rows = |rows: &[u32]| Tensor::from_slice(rows, rows.len(), device);
-    let s = student
-        .states
-        .index_select(&rows(&batch.student_rows)?, 0)?;
-    let t = teacher
-        .states
-        .index_select(&rows(&batch.teacher_rows)?, 0)?
-        .detach();
+    let s = take(&student.states, &rows(&batch.student_rows)?)?;
+    let t = take(&teacher.states, &rows(&batch.teacher_rows)?)?.detach();
     let token = ((s - &t)?.sqr()?.mean_all()? / t.sqr()?.mean_all()?)?;
 
     let meanings = normalise(&mean_pool(teacher)?)?.detach();

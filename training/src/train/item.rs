@@ -6,7 +6,7 @@ use rayon::prelude::*;
 use stance::actors::{Matcher, Registry};
 use stance::document::{ActorSpec, Document, OffsetUnit};
 use stance::encoder::tokenizer::TextTokenizer;
-use stance::heads::stance::Query;
+use stance::heads::stance::{CLASSES, Query};
 use stance::predict::{Plan, Reading, ReadingOptions};
 
 /// One labelled target of a text.
@@ -14,6 +14,8 @@ use stance::predict::{Plan, Reading, ReadingOptions};
 pub struct Target {
     /// Index of the label in `Stance::ALL`.
     pub label: usize,
+    /// What a teacher said of each class; the loss takes these where they are given.
+    pub taught: Option<[f32; CLASSES]>,
     /// How much the label counts, between 0 and 1.
     pub weight: f32,
     /// The queries whose combined answer is the stance.
@@ -41,6 +43,28 @@ impl Item {
     pub fn tokens(&self) -> usize {
         self.windows.iter().map(Vec::len).sum()
     }
+
+    /// Tokens of the longest window.
+    pub fn longest(&self) -> usize {
+        self.windows.iter().map(Vec::len).max().unwrap_or(0)
+    }
+}
+
+/// Neighbouring items up to so many tokens; every item stands in exactly one batch.
+pub fn batches(items: &[Item], tokens: usize) -> Vec<&[Item]> {
+    let mut out = Vec::new();
+    let (mut start, mut used) = (0, 0);
+    for (i, item) in items.iter().enumerate() {
+        if i > start && used + item.tokens() > tokens {
+            out.push(&items[start..i]);
+            (start, used) = (i, 0);
+        }
+        used += item.tokens();
+    }
+    if start < items.len() {
+        out.push(&items[start..]);
+    }
+    out
 }
 
 /// A labelled target of a row before it is read.
@@ -52,6 +76,8 @@ pub struct RowTarget {
     pub spans: Vec<[usize; 2]>,
     /// Index of the label in `Stance::ALL`.
     pub label: usize,
+    /// What a teacher said of each class.
+    pub taught: Option<[f32; CLASSES]>,
     /// How much the label counts, between 0 and 1.
     pub weight: f32,
 }
@@ -120,6 +146,7 @@ fn read_row(row: &Row, tokenizer: &TextTokenizer, options: &ReadingOptions) -> R
         .zip(&row.targets)
         .map(|(asked, target)| Target {
             label: target.label,
+            taught: target.taught,
             weight: target.weight,
             queries: asked.windows,
         })
@@ -159,7 +186,7 @@ fn keep_asked(windows: &mut Vec<Vec<u32>>, targets: &mut [Target]) {
 
 #[cfg(test)]
 mod tests {
-    use stance::heads::stance::Query;
+    use stance::heads::stance::{CLASSES, Query};
 
     use super::{Target, keep_asked};
 
@@ -174,6 +201,7 @@ mod tests {
         };
         let target = |queries| Target {
             label: 0,
+            taught: None,
             weight: 1.0,
             queries,
         };

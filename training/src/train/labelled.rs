@@ -1,7 +1,7 @@
 //! The labelled rows of `prepare`, read by the tokenizer and ready for batches.
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use candle_core::Result;
 use stance::actors::Registry;
@@ -11,8 +11,10 @@ use stance::heads::stance::CLASSES;
 use stance::prediction::Stance;
 
 use super::item::{Item, Row, RowTarget, read_rows};
+use super::marks;
 use super::student::SetLabels;
 use crate::data::examples::{self, Example, StanceExample, TopicExample};
+use crate::data::lines;
 use crate::data::record::TargetKind;
 use crate::data::splits::bucket;
 
@@ -64,28 +66,49 @@ pub struct Examples {
     pub topic_validation: Vec<TopicExample>,
 }
 
-/// Reads the output of `prepare` in `folder`; stance rows in the languages `leave_out` (ISO 639-1)
-/// neither train nor validate.
+/// Which rows are read, and how.
+#[derive(Debug, Clone, Copy)]
+pub struct Rows<'a> {
+    /// Output of `prepare`.
+    pub folder: &'a Path,
+    /// Rows of `teach` that train too.
+    pub taught: &'a [PathBuf],
+    /// Stance rows in these languages (ISO 639-1) neither train nor validate.
+    pub leave_out: &'a [String],
+    /// Every target that the text names in a text of its own, between marks ([`marks`]).
+    pub marked: bool,
+}
+
+/// Reads labelled rows as the model does.
 ///
 /// # Errors
 /// When a file is missing or a row cannot be read.
 pub fn load_labelled(
-    folder: &Path,
+    rows: &Rows,
     heads: &HeadsConfig,
     tokenizer: &TextTokenizer,
     max_windows: usize,
-    leave_out: &[String],
 ) -> Result<Labelled> {
+    let folder = rows.folder;
     let mut examples = Examples {
         stance_train: load(folder, "stance.jsonl")?,
         stance_validation: load(folder, "stance_validation.jsonl")?,
         topic_train: load(folder, "topic.jsonl")?,
         topic_validation: load(folder, "topic_validation.jsonl")?,
     };
-    for rows in [&mut examples.stance_train, &mut examples.stance_validation] {
-        rows.retain(|row| !leave_out.contains(&row.lang));
+    let mut hash = data_hash(folder)?;
+    for path in rows.taught {
+        let taught = examples::read(path).map_err(candle_core::Error::wrap)?;
+        examples.stance_train.extend(taught);
+        hash += &lines::sha256(path).map_err(candle_core::Error::wrap)?;
     }
-    Labelled::new(examples, heads, tokenizer, max_windows, data_hash(folder)?)
+    for all in [&mut examples.stance_train, &mut examples.stance_validation] {
+        all.retain(|row| !rows.leave_out.contains(&row.lang));
+        if rows.marked {
+            *all = all.drain(..).flat_map(marks::each).collect();
+        }
+    }
+    Labelled::new(examples, heads, tokenizer, max_windows, hash)
 }
 
 /// `data_hash` of the report that `prepare` wrote.
@@ -103,7 +126,8 @@ fn load<T: Example>(folder: &Path, file: &str) -> Result<Vec<T>> {
     examples::read(&folder.join(file)).map_err(candle_core::Error::wrap)
 }
 
-fn stance_row(row: StanceExample, sets: &mut Sets, known: &mut KnownNames) -> Row {
+/// A row of set number `set` before it is read.
+pub fn stance_row(row: StanceExample, set: usize, known: &mut KnownNames) -> Row {
     let half = bucket(&row.text).is_multiple_of(2);
     let targets = row
         .targets
@@ -125,11 +149,12 @@ fn stance_row(row: StanceExample, sets: &mut Sets, known: &mut KnownNames) -> Ro
                     .chain(more)
                     .collect(),
                 spans: target.spans,
+                taught: target.taught,
                 weight: target.weight,
             }
         });
     Row {
-        set: sets.number(&row.dataset),
+        set,
         targets: targets.collect(),
         text: row.text,
         language: row.lang,
@@ -140,7 +165,7 @@ fn stance_row(row: StanceExample, sets: &mut Sets, known: &mut KnownNames) -> Ro
 /// The registry's further names of targets. Half of the rows that do not say where their target
 /// stands are read with them and half by the set's own name, as users ask in both ways.
 #[derive(Default)]
-struct KnownNames(HashMap<(String, String), Vec<String>>);
+pub struct KnownNames(HashMap<(String, String), Vec<String>>);
 
 impl KnownNames {
     /// The certain names, in `language` and in English, of the actor that is called `name`.
@@ -205,8 +230,11 @@ impl Labelled {
         let mut stance = |rows: Vec<StanceExample>| {
             let rows = rows.into_iter();
             read(
-                rows.map(|row| stance_row(row, &mut sets, &mut known))
-                    .collect(),
+                rows.map(|row| {
+                    let set = sets.number(&row.dataset);
+                    stance_row(row, set, &mut known)
+                })
+                .collect(),
             )
         };
         let stance_train = stance(examples.stance_train)?;

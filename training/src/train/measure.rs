@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use candle_core::Result;
 use stance::heads::stance::CLASSES;
 
-use super::item::Item;
+use super::item::{Item, batches};
 use super::labelled::Labelled;
 use super::student::Outputs;
 
@@ -41,7 +41,7 @@ pub fn measure(
     labelled: &Labelled,
 ) -> Result<Measured> {
     let mut out = Measured::default();
-    for batch in batches(&labelled.stance_validation) {
+    for batch in batches(&labelled.stance_validation, BATCH_TOKENS) {
         let outputs = forward(batch)?;
         let Some(logits) = outputs.stance else {
             continue;
@@ -59,7 +59,7 @@ pub fn measure(
             });
         }
     }
-    for batch in batches(&labelled.topic_validation) {
+    for batch in batches(&labelled.topic_validation, BATCH_TOKENS) {
         let outputs = forward(batch)?;
         let Some(logits) = outputs.topic else {
             continue;
@@ -74,23 +74,6 @@ pub fn measure(
         }
     }
     Ok(out)
-}
-
-/// Neighbouring items up to [`BATCH_TOKENS`]; every item stands in exactly one batch.
-fn batches(items: &[Item]) -> Vec<&[Item]> {
-    let mut out = Vec::new();
-    let (mut start, mut used) = (0, 0);
-    for (i, item) in items.iter().enumerate() {
-        if i > start && used + item.tokens() > BATCH_TOKENS {
-            out.push(&items[start..i]);
-            (start, used) = (i, 0);
-        }
-        used += item.tokens();
-    }
-    if start < items.len() {
-        out.push(&items[start..]);
-    }
-    out
 }
 
 impl Measured {

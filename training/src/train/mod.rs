@@ -14,6 +14,7 @@ pub mod item;
 pub mod join;
 pub mod journal;
 pub mod labelled;
+pub mod marks;
 pub mod measure;
 pub mod merge;
 pub mod mlm;
@@ -26,6 +27,7 @@ pub mod session;
 pub mod states;
 pub mod student;
 pub mod switch;
+pub mod teach;
 pub mod user_rows;
 
 use rand::Rng;

@@ -1,10 +1,17 @@
-//! `AdamW` (Loshchilov & Hutter 2019, arXiv 1711.05101), in place and in parallel on the CPU.
+//! `AdamW` (Loshchilov & Hutter 2019, arXiv 1711.05101), in place, in parallel on the CPU.
 
 use std::collections::BTreeMap;
 
+#[cfg(feature = "cuda")]
+use candle_core::CudaStorage;
 use candle_core::backprop::GradStore;
-use candle_core::{CpuStorage, InplaceOp2, InplaceOp3, Layout, Result, Tensor, Var, bail};
+use candle_core::{
+    CpuStorage, DType, Device, InplaceOp2, InplaceOp3, Layout, Result, Tensor, Var, bail,
+};
 use rayon::prelude::*;
+
+#[cfg(feature = "cuda")]
+use stance::encoder::ops::cuda;
 
 use super::params::Params;
 
@@ -61,13 +68,9 @@ impl AdamW {
         grads: &GradStore,
         rate: impl Fn(&str) -> f64,
     ) -> Result<f64> {
-        let mut square = 0.0;
-        for (_, var) in params.iter() {
-            if let Some(grad) = grads.get(var.as_tensor()) {
-                square += sum_of_squares(grad)?;
-            }
-        }
-        let norm = square.sqrt();
+        let all = params.iter();
+        let all = all.filter_map(|(_, var)| grads.get(var.as_tensor()));
+        let norm = sum_of_squares(all, params.device())?.sqrt();
         if !norm.is_finite() {
             bail!("the gradient is not finite");
         }
@@ -159,10 +162,46 @@ impl AdamW {
     }
 }
 
-fn sum_of_squares(grad: &Tensor) -> Result<f64> {
-    if !grad.device().is_cpu() || !grad.is_contiguous() {
-        return Ok(f64::from(grad.sqr()?.sum_all()?.to_scalar::<f32>()?));
+/// Of all gradients together. A card is waited for once, and not for each of them.
+fn sum_of_squares<'a>(grads: impl Iterator<Item = &'a Tensor>, device: &Device) -> Result<f64> {
+    if device.is_cpu() {
+        return grads.map(squares).sum();
     }
+    let total = Tensor::zeros(1, DType::F32, device)?;
+    for grad in grads {
+        total.inplace_op2(&grad.contiguous()?, &AddSquares)?;
+    }
+    Ok(f64::from(total.to_vec1::<f32>()?[0]))
+}
+
+/// `sum += Σ x²`.
+struct AddSquares;
+
+impl InplaceOp2 for AddSquares {
+    fn name(&self) -> &'static str {
+        "add-squares"
+    }
+
+    fn cpu_fwd(&self, s: &mut CpuStorage, sl: &Layout, x: &CpuStorage, xl: &Layout) -> Result<()> {
+        let sum: f32 = values(x, xl)?.iter().map(|x| x * x).sum();
+        values_mut(s, sl)?[0] += sum;
+        Ok(())
+    }
+
+    #[cfg(feature = "cuda")]
+    fn cuda_fwd(
+        &self,
+        s: &mut CudaStorage,
+        sl: &Layout,
+        x: &CudaStorage,
+        xl: &Layout,
+    ) -> Result<()> {
+        cuda::add_squares((s, sl), (x, xl))
+    }
+}
+
+fn squares(grad: &Tensor) -> Result<f64> {
+    let grad = &grad.contiguous()?;
     let (storage, layout) = grad.storage_and_layout();
     let candle_core::Storage::Cpu(CpuStorage::F32(data)) = &*storage else {
         bail!("f32 gradients expected")
@@ -188,6 +227,11 @@ fn sum_of_squares(grad: &Tensor) -> Result<f64> {
         .sum())
 }
 
+/// Whether the steps have kernels there.
+fn fused(device: &Device) -> bool {
+    device.is_cpu() || device.is_cuda()
+}
+
 /// `m = beta m + (1 - beta) (scale g)^power`.
 struct Average {
     beta: f64,
@@ -197,7 +241,7 @@ struct Average {
 
 impl Average {
     fn apply(&self, moment: &Var, grad: &Tensor) -> Result<()> {
-        if moment.device().is_cpu() {
+        if fused(moment.device()) {
             return moment.inplace_op2(grad, self);
         }
         let grad = (grad * self.scale)?;
@@ -230,6 +274,18 @@ impl InplaceOp2 for Average {
             });
         Ok(())
     }
+
+    #[cfg(feature = "cuda")]
+    fn cuda_fwd(
+        &self,
+        m: &mut CudaStorage,
+        ml: &Layout,
+        g: &CudaStorage,
+        gl: &Layout,
+    ) -> Result<()> {
+        let (beta, scale) = (self.beta as f32, self.scale as f32);
+        cuda::moment((m, ml), (g, gl), beta, scale, self.power)
+    }
 }
 
 /// `w = keep w - rate m / (√v / correction + eps)`.
@@ -242,7 +298,7 @@ struct Update {
 
 impl Update {
     fn apply(&self, weight: &Var, first: &Var, second: &Var) -> Result<()> {
-        if weight.device().is_cpu() {
+        if fused(weight.device()) {
             return weight.inplace_op3(first, second, self);
         }
         let denominator = ((second.as_tensor().sqrt()? / self.correction)? + self.eps)?;
@@ -278,6 +334,21 @@ impl InplaceOp3 for Update {
                 }
             });
         Ok(())
+    }
+
+    #[cfg(feature = "cuda")]
+    fn cuda_fwd(
+        &self,
+        w: &mut CudaStorage,
+        wl: &Layout,
+        m: &CudaStorage,
+        ml: &Layout,
+        v: &CudaStorage,
+        vl: &Layout,
+    ) -> Result<()> {
+        let inverse = 1.0 / self.correction as f32;
+        let numbers = [self.rate as f32, inverse, self.eps as f32, self.keep as f32];
+        cuda::update((w, wl), (m, ml), (v, vl), numbers)
     }
 }
 

@@ -5,10 +5,11 @@
 
 use std::path::{Path, PathBuf};
 
-use candle_core::{DType, Device, Result, Tensor};
+use candle_core::{DType, Result, Tensor};
 use stance::encoder::bert::Bert;
 use stance::encoder::config::EncoderConfig;
 use stance::encoder::cpu::Precision;
+use stance::encoder::device::{DeviceChoice, set_tensor_cores};
 use stance::encoder::tokenizer::TextTokenizer;
 
 use super::distill::{self, Distiller};
@@ -78,6 +79,9 @@ pub struct Args {
     /// Folder of the run; a run that was stopped goes on from its last checkpoint.
     #[arg(long)]
     pub out: PathBuf,
+    /// Where it runs: `cpu`, `cuda`, `cuda:1`, `metal`, or `auto`.
+    #[arg(long, default_value = "cpu")]
+    pub device: DeviceChoice,
     /// Stop after this many seconds, with a checkpoint.
     #[arg(long)]
     pub max_seconds: Option<u64>,
@@ -181,7 +185,8 @@ impl Stage for Run<'_> {
 pub fn run(args: &Args) -> Result<()> {
     let text = std::fs::read_to_string(&args.recipe)?;
     let recipe: Recipe = toml::from_str(&text).map_err(candle_core::Error::wrap)?;
-    let device = Device::Cpu;
+    let device = args.device.open().map_err(candle_core::Error::wrap)?;
+    set_tensor_cores(true);
     let config = load_config(&args.align.join("init"))?;
     let distiller = Distiller::open(
         &args.align,
@@ -207,7 +212,8 @@ pub fn run(args: &Args) -> Result<()> {
         Ok(params)
     };
     let pace = recipe.pace();
-    let mut session = Session::open(&args.out, pace, recipe.optimiser, fingerprint, begin)?;
+    let optimiser = recipe.optimiser;
+    let mut session = Session::open(&args.out, pace, optimiser, fingerprint, &device, begin)?;
     let run = Run {
         recipe: &recipe,
         config: &config,

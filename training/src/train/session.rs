@@ -67,7 +67,7 @@ pub struct Session<'a> {
 
 impl<'a> Session<'a> {
     /// Takes up the last checkpoint in `folder`, or begins with the weights of `begin`.
-    /// `fingerprint` is the hash of the data and the recipe.
+    /// `fingerprint` is the hash of the data and the recipe; the weights are on `device`.
     ///
     /// # Errors
     /// When the checkpoint is of another fingerprint, or a file cannot be read.
@@ -76,10 +76,11 @@ impl<'a> Session<'a> {
         pace: Pace,
         optimiser: AdamWConfig,
         fingerprint: String,
+        device: &Device,
         begin: impl FnOnce() -> Result<Params>,
     ) -> Result<Self> {
         std::fs::create_dir_all(folder)?;
-        let state = match checkpoint::load(folder, optimiser, &fingerprint, &Device::Cpu)? {
+        let state = match checkpoint::load(folder, optimiser, &fingerprint, device)? {
             Some(state) => state,
             None => State {
                 params: begin()?,

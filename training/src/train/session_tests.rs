@@ -64,8 +64,8 @@ fn run(folder: &std::path::Path, dies: Option<u64>, seconds: u64) -> Result<Vec<
         params.insert("w", &Tensor::new(&[1f32, -1.0, 0.5], &Device::Cpu)?)?;
         Ok(params)
     };
-    let mut session =
-        Session::open(folder, pace, OPTIMISER, "data".into(), begin).map_err(|e| e.to_string())?;
+    let mut session = Session::open(folder, pace, OPTIMISER, "data".into(), &Device::Cpu, begin)
+        .map_err(|e| e.to_string())?;
     let done = session
         .run(&Toy { dies }, None)
         .map_err(|e| e.to_string())?;
@@ -132,6 +132,14 @@ fn a_checkpoint_of_other_data_is_refused() {
         average_from: None,
     };
     let begin = || Ok(Params::new(&Device::Cpu));
-    let error = Session::open(folder.path(), pace, OPTIMISER, "other".into(), begin).err();
+    let error = Session::open(
+        folder.path(),
+        pace,
+        OPTIMISER,
+        "other".into(),
+        &Device::Cpu,
+        begin,
+    )
+    .err();
     assert!(error.unwrap().to_string().contains("other data"));
 }

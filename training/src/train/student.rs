@@ -12,7 +12,7 @@ use stance::heads::stance::{CLASSES, Query, StanceHead, combine};
 use stance::heads::topic::TopicHead;
 use stance::heads::{HeadsConfig, mean_pool, weighted_rows};
 
-use super::item::Item;
+use super::item::{Item, batches};
 use super::params::Params;
 
 /// Logit of a class that a set never uses.
@@ -125,6 +125,31 @@ impl Student {
         })
     }
 
+    /// The same in passes of about so many tokens each, of items of like length, in whose order the
+    /// answers are; on a card a pass holds all that the way back needs.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub fn forward_in_passes(
+        &self,
+        items: &mut [Item],
+        tokens: usize,
+        drop: &dyn Fn(&Tensor) -> Result<Tensor>,
+    ) -> Result<Outputs> {
+        items.sort_by_key(Item::longest);
+        let (mut stance, mut topic) = (Vec::new(), Vec::new());
+        for pass in batches(items, tokens) {
+            let outputs = self.forward(pass, drop)?;
+            stance.extend(outputs.stance);
+            topic.extend(outputs.topic);
+        }
+        let join = |parts: &[Tensor]| (!parts.is_empty()).then(|| Tensor::cat(parts, 0));
+        Ok(Outputs {
+            stance: join(&stance).transpose()?,
+            topic: join(&topic).transpose()?,
+        })
+    }
+
     /// Runs `items` through encoder and heads in one pass; see [`Heads::read`].
     ///
     /// # Errors
@@ -167,7 +192,8 @@ impl SetLabels {
     }
 }
 
-/// Mean cross-entropy of the targets, over the classes that their set uses where it is not closed.
+/// Mean cross-entropy of the targets, over the classes that their set uses where it is not closed;
+/// with what a teacher said instead of the label where it did (Hinton et al. 2015, arXiv 1503.02531).
 ///
 /// # Errors
 /// When the device fails.
@@ -180,8 +206,13 @@ pub fn stance_loss(logits: &Tensor, items: &[Item], sets: &[SetLabels]) -> Resul
             let asked = |w| w > 0.0 || labels.closed;
             mask.extend(labels.weights.map(|w| if asked(w) { 0.0 } else { ABSENT }));
             let mut pick = [0.0f32; CLASSES];
-            let weight = labels.weights[target.label] * target.weight;
-            pick[target.label] = weight;
+            let mut weight = target.weight;
+            if let Some(taught) = target.taught {
+                pick = taught.map(|p| p * weight);
+            } else {
+                weight *= labels.weights[target.label];
+                pick[target.label] = weight;
+            }
             total += weight;
             picks.extend(pick);
         }

@@ -5,122 +5,37 @@
 //! share of every batch goes on distilling parallel text, so that what is learnt in one
 //! language stays true in the others.
 
+mod recipe;
+
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use candle_core::{Device, Result, Tensor};
 use rand_chacha::ChaCha8Rng;
 use stance::encoder::config::EncoderConfig;
 use stance::encoder::cpu::Precision;
+use stance::encoder::device::{DeviceChoice, set_tensor_cores};
 use stance::encoder::tokenizer::TextTokenizer;
-use stance::heads::calibration::Calibration;
 use stance::heads::{HeadsConfig, tensor_shapes};
-use stance::predict::TopicNames;
 
-use super::augment::{Augmentation, Names, augment};
-use super::distill::{self, Distiller};
+use super::augment::{Names, augment};
+use super::distill::Distiller;
 use super::item::Item;
 use super::join;
-use super::labelled::{Labelled, load_labelled};
+use super::labelled::{Labelled, Rows, load_labelled};
 use super::measure::measure;
 use super::mlm;
 use super::model_folder::write_model;
-use super::optim::{AdamW, AdamWConfig};
+use super::optim::AdamW;
 use super::params::Params;
 use super::pool::{Pool, one_window};
 use super::pretrain;
-use super::session::{Pace, Report, Session, Stage};
+use super::session::{Report, Session, Stage};
 use super::student::{SetLabels, Student, dropout, stance_loss, topic_loss};
-use super::switch::{self, CodeSwitch};
+use super::switch::CodeSwitch;
 use super::{generator, schedule};
 
-/// `training/recipes/finetune.toml`.
-#[derive(Debug, Clone, serde::Deserialize, serde::Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct Recipe {
-    /// Seed of everything random.
-    pub seed: u64,
-    /// Steps of the schedule.
-    pub steps: u64,
-    /// The run ends after so many of them; after all when absent.
-    #[serde(default)]
-    pub stop: Option<u64>,
-    /// The weights are the mean over the steps after this share of the schedule; those of the last
-    /// step when absent.
-    #[serde(default)]
-    pub average_from: Option<f64>,
-    /// Steps of linear warm-up.
-    pub warmup: u64,
-    /// Tokens of stance rows per step.
-    pub stance_tokens: usize,
-    /// Tokens of topic rows per step.
-    pub topic_tokens: usize,
-    /// Tokens of parallel text per step; 0 for none.
-    pub parallel_tokens: usize,
-    /// Weight of the topic loss.
-    pub topic_weight: f64,
-    /// Weight of the distillation.
-    pub parallel_weight: f64,
-    /// Peak learning rate of embeddings.
-    pub embedding_rate: f64,
-    /// Peak learning rate of the last layer.
-    pub layer_rate: f64,
-    /// Factor from each layer to the one before it.
-    pub layer_decay: f64,
-    /// Peak learning rate of the heads.
-    pub head_rate: f64,
-    /// Dropout inside the heads.
-    pub dropout: f64,
-    /// Rarer classes count more by this power of their inverse frequency.
-    pub class_balance: f32,
-    /// Sets in whose rows a class that never occurs is wrong: their loss is over all classes, that of
-    /// other sets over the classes that occur.
-    #[serde(default)]
-    pub closed: Vec<String>,
-    /// Sets are drawn in proportion to this power of their rows.
-    pub set_power: f64,
-    /// Factors on that, by set.
-    pub set_weights: BTreeMap<String, f64>,
-    /// Documents of more windows than this are left out (and counted).
-    pub max_windows: usize,
-    /// ISO 639-1 codes of languages whose stance rows are left out, to see what the others teach
-    /// about them.
-    #[serde(default)]
-    pub leave_out: Vec<String>,
-    /// Longest window in tokens, special tokens included.
-    pub window_tokens: usize,
-    /// Most tokens that consecutive windows share.
-    pub window_overlap: usize,
-    /// Attention heads of the stance head.
-    pub attention_heads: usize,
-    /// Width of the heads' inner layers.
-    pub inner: usize,
-    /// Products with the encoder's weights; gradients of weights are f32.
-    #[serde(default)]
-    pub precision: Precision,
-    /// The distillation that goes on beside the labels.
-    pub distill: distill::Settings,
-    /// Masking and swapping.
-    pub augmentation: Augmentation,
-    /// Rows of one set in one window; none when absent.
-    #[serde(default)]
-    pub join: Option<join::Settings>,
-    /// Code switching, by the pairs of the distillation; none when absent.
-    pub switch: Option<switch::Settings>,
-    /// The optimiser.
-    pub optimiser: AdamWConfig,
-    /// Steps between reports.
-    pub report_every: u64,
-    /// Steps between validations.
-    pub validate_every: u64,
-    /// Rows of each stance set that a validation reads at the most.
-    pub validation_rows: usize,
-    /// Rows of each topic set that a validation reads at the most.
-    pub validation_topic_rows: usize,
-    /// Seconds between checkpoints.
-    pub checkpoint_seconds: u64,
-}
+pub use recipe::Recipe;
 
 /// What the command line says.
 #[derive(Debug, clap::Args)]
@@ -139,6 +54,12 @@ pub struct Args {
     /// The distillation's teacher.
     #[arg(long, requires = "align")]
     pub teacher: Option<PathBuf>,
+    /// Rows of `teach`, which train beside those of `--prep`.
+    #[arg(long)]
+    pub taught: Vec<PathBuf>,
+    /// Where it runs: `cpu`, `cuda`, `cuda:1`, `metal`, or `auto`.
+    #[arg(long, default_value = "cpu")]
+    pub device: DeviceChoice,
     /// Recipe.
     #[arg(long, default_value = "training/recipes/finetune.toml")]
     pub recipe: PathBuf,
@@ -148,53 +69,6 @@ pub struct Args {
     /// Stop after this many seconds, with a checkpoint.
     #[arg(long)]
     pub max_seconds: Option<u64>,
-}
-
-impl Recipe {
-    fn pace(&self) -> Pace {
-        Pace {
-            steps: self.steps,
-            stop: self.stop,
-            report_every: self.report_every,
-            validate_every: self.validate_every,
-            checkpoint_seconds: self.checkpoint_seconds,
-            average_from: self.average_from,
-        }
-    }
-
-    /// The configuration of the heads that this recipe trains, not yet calibrated.
-    fn heads(&self) -> Result<HeadsConfig> {
-        let names = TopicNames::embedded().map_err(candle_core::Error::wrap)?;
-        Ok(HeadsConfig {
-            schema: 1,
-            window_tokens: self.window_tokens,
-            window_overlap: self.window_overlap,
-            topics: names.ids().map(str::to_owned).collect(),
-            attention_heads: self.attention_heads,
-            inner: self.inner,
-            calibration: Calibration::default(),
-        })
-    }
-
-    /// Factor on how often a set is drawn.
-    fn chance(&self, set: &str) -> f64 {
-        self.set_weights.get(set).copied().unwrap_or(1.0)
-    }
-
-    /// Learning rate of a weight, before the schedule.
-    fn rate(&self, name: &str, layers: usize) -> f64 {
-        if name.starts_with("stance.") || name.starts_with("topic.") {
-            return self.head_rate;
-        }
-        if name.starts_with("embeddings.word_embeddings") {
-            return self.embedding_rate;
-        }
-        let depth = name
-            .strip_prefix("encoder.layer.")
-            .and_then(|rest| rest.split('.').next()?.parse::<usize>().ok());
-        let below = depth.map_or(layers, |d| layers - 1 - d);
-        self.layer_rate * self.layer_decay.powi(below as i32)
-    }
 }
 
 /// Everything that a step needs.
@@ -242,7 +116,10 @@ impl Stage for Run<'_> {
         let device = params.device();
         let noise = RefCell::new(generator(recipe.seed, &[b"dropout", &step.to_le_bytes()]));
         let drop = |x: &Tensor| dropout(x, recipe.dropout, &mut noise.borrow_mut(), device);
-        let outputs = student.forward(&items, &drop)?;
+        let outputs = match recipe.pass_tokens {
+            Some(tokens) => student.forward_in_passes(&mut items, tokens, &drop)?,
+            None => student.forward(&items, &drop)?,
+        };
         let zero = Tensor::zeros((), candle_core::DType::F32, device)?;
         let stance = match &outputs.stance {
             Some(logits) => stance_loss(logits, &items, &self.labels)?,
@@ -291,17 +168,19 @@ pub fn run(args: &Args) -> Result<()> {
     heads
         .validate(config.hidden_size, config.max_tokens())
         .map_err(candle_core::Error::Msg)?;
-    let mut labelled = load_labelled(
-        &args.prep,
-        &heads,
-        &tokenizer,
-        recipe.max_windows,
-        &recipe.leave_out,
-    )?;
+    let device = args.device.open().map_err(candle_core::Error::wrap)?;
+    set_tensor_cores(true);
+    let rows = Rows {
+        folder: &args.prep,
+        taught: &args.taught,
+        leave_out: &recipe.leave_out,
+        marked: recipe.marked,
+    };
+    let mut labelled = load_labelled(&rows, &heads, &tokenizer, recipe.max_windows)?;
     eprintln!("{}", labelled.summary());
     labelled.thin_validation(recipe.validation_rows, recipe.validation_topic_rows);
     let fingerprint = super::fingerprint(&[&text, &labelled.hash]);
-    let (distiller, switch) = translators(args, &recipe)?;
+    let (distiller, switch) = translators(args, &recipe, &device)?;
     let mask = mlm::mask_token(&tokenizer)?;
     let labels = labelled.labels(recipe.class_balance, &recipe.closed);
     let stance_items = std::mem::take(&mut labelled.stance_train);
@@ -327,9 +206,10 @@ pub fn run(args: &Args) -> Result<()> {
         switch,
         labelled,
     };
-    let begin = || begin(args, &recipe, &heads, config.hidden_size);
+    let begin = || begin(args, &recipe, &heads, config.hidden_size, &device);
     let pace = recipe.pace();
-    let mut session = Session::open(&args.out, pace, recipe.optimiser, fingerprint, begin)?;
+    let optimiser = recipe.optimiser;
+    let mut session = Session::open(&args.out, pace, optimiser, fingerprint, &device, begin)?;
     if session.run(&run, args.max_seconds)? {
         let folder = args.out.join("model");
         write_model(&folder, &args.encoder, session.weights(), &heads)?;
@@ -338,7 +218,11 @@ pub fn run(args: &Args) -> Result<()> {
 }
 
 /// What the recipe wants of the parallel text: distillation and code switching.
-fn translators(args: &Args, recipe: &Recipe) -> Result<(Option<Distiller>, Option<CodeSwitch>)> {
+fn translators(
+    args: &Args,
+    recipe: &Recipe,
+    device: &Device,
+) -> Result<(Option<Distiller>, Option<CodeSwitch>)> {
     let distiller = match (&args.align, &args.teacher) {
         (Some(align), Some(teacher)) if recipe.parallel_tokens > 0 => Some(Distiller::open(
             align,
@@ -346,7 +230,7 @@ fn translators(args: &Args, recipe: &Recipe) -> Result<(Option<Distiller>, Optio
             &args.encoder,
             &recipe.distill,
             recipe.seed,
-            &Device::Cpu,
+            device,
         )?),
         _ => None,
     };
@@ -361,13 +245,18 @@ fn translators(args: &Args, recipe: &Recipe) -> Result<(Option<Distiller>, Optio
 }
 
 /// The weights that a run begins with: the pretrained encoder with its heads, or fresh ones.
-fn begin(args: &Args, recipe: &Recipe, config: &HeadsConfig, hidden: usize) -> Result<Params> {
-    let device = Device::Cpu;
-    let mut params = Params::load(&args.encoder.join("model.safetensors"), &device)?;
+fn begin(
+    args: &Args,
+    recipe: &Recipe,
+    config: &HeadsConfig,
+    hidden: usize,
+    device: &Device,
+) -> Result<Params> {
+    let mut params = Params::load(&args.encoder.join("model.safetensors"), device)?;
     let heads = args.encoder.join("heads.safetensors");
     if heads.is_file() {
         eprintln!("going on from the heads in {}", heads.display());
-        for (name, var) in Params::load(&heads, &device)?.iter() {
+        for (name, var) in Params::load(&heads, device)?.iter() {
             params.insert(name, var.as_tensor())?;
         }
     } else {

@@ -1,0 +1,274 @@
+//! Stage `passages`: runs of sentences that name actors of the registry, from the text of every
+//! language, without labels. Models that read better than they are fast label them (`teach`).
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::ops::Range;
+use std::path::PathBuf;
+
+use rand::seq::SliceRandom;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use rayon::prelude::*;
+use stance::actors::{ActorError, Matcher, Registry};
+use stance::prediction::Stance;
+use stance::text::{CleanText, sentences};
+
+use crate::data::corpus::{self, CorpusFile};
+use crate::data::examples::{self, StanceExample, StanceTarget, TopicExample};
+use crate::data::record::TargetKind;
+use crate::data::splits::Split;
+use crate::data::{DataError, lines};
+use crate::prepare::leaks::Leaks;
+
+/// Name of the set that the rows make.
+const SET: &str = "passages";
+
+/// Bytes at which a passage ends, drawn for each; a sentence is always whole.
+const LENGTH: Range<usize> = 80..900;
+
+/// Bytes of the longest sentence that is read.
+const LONGEST: usize = 1200;
+
+/// Texts that are looked at for each passage that is wanted, as not every text names an actor.
+const TEXTS: usize = 4;
+
+/// Arguments of the stage.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Args {
+    /// Folder with `corpus/mono`.
+    #[arg(long, default_value = "../shared/data")]
+    pub data: PathBuf,
+    /// Output of `prepare`, whose validation and test texts are kept out.
+    #[arg(long)]
+    pub prep: PathBuf,
+    /// File for the rows.
+    #[arg(long)]
+    pub out: PathBuf,
+    /// Passages of each language at the most, `LANGUAGE=NUMBER`.
+    #[arg(long, value_delimiter = ',', value_parser = language,
+        default_value = "ar=36000,arz=1000,en=16000,ru=16000,fr=6000,de=5000,es=5000,fa=5000,\
+                         tr=4000,he=4000,zh=5000,it=3000,pt=3000,uk=2000,hi=2000,ur=1000")]
+    pub languages: Vec<(String, usize)>,
+    /// Targets of a passage at the most.
+    #[arg(long, default_value_t = 3)]
+    pub targets: usize,
+    /// Which passages are taken.
+    #[arg(long, default_value_t = 17)]
+    pub seed: u64,
+}
+
+fn language(text: &str) -> Result<(String, usize), String> {
+    let parts = text.trim().split_once('=');
+    let number = parts.and_then(|(code, number)| Some((code.to_owned(), number.parse().ok()?)));
+    number.ok_or_else(|| format!("`{text}` is not LANGUAGE=NUMBER"))
+}
+
+/// Why the stage ended.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PassagesError {
+    /// A corpus cannot be read, or the rows not be written.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// The registry's matcher cannot be built.
+    #[error(transparent)]
+    Actors(#[from] ActorError),
+}
+
+/// Runs the stage.
+///
+/// # Errors
+/// A corpus that cannot be read, or a disk that fails.
+pub fn run(args: &Args) -> Result<(), PassagesError> {
+    let matcher = Matcher::new(&Registry::embedded().clone(), None)?;
+    let leaks = held_out(args)?;
+    let wanted: BTreeMap<&str, usize> = args
+        .languages
+        .iter()
+        .map(|(language, number)| (language.as_str(), *number))
+        .collect();
+    let mut out = lines::create(&args.out)?;
+    for file in corpus::mono_files(&args.data)? {
+        let Some(&number) = wanted.get(file.lang.as_str()) else {
+            continue;
+        };
+        let texts = sample(&file, number * TEXTS, args.seed)?;
+        let found: Vec<Option<StanceExample>> = texts
+            .into_par_iter()
+            .enumerate()
+            .map(|(i, text)| {
+                let mut rng = ChaCha8Rng::seed_from_u64(args.seed ^ (i as u64) << 8);
+                passage(
+                    &text,
+                    &file.lang,
+                    i,
+                    args.targets,
+                    &matcher,
+                    &leaks,
+                    &mut rng,
+                )
+            })
+            .collect();
+        let mut taken = 0;
+        for example in found.into_iter().flatten().take(number) {
+            lines::write_row(&mut out, &args.out, &example)?;
+            taken += 1;
+        }
+        println!("{}\t{taken}", file.lang);
+    }
+    out.flush()
+        .map_err(|error| DataError::io(&args.out, error))?;
+    Ok(())
+}
+
+/// Texts that measure.
+fn held_out(args: &Args) -> Result<Leaks, DataError> {
+    let mut leaks = Leaks::default();
+    leaks.add_measured(&args.data)?;
+    for (split, name) in [(Split::Validation, "validation"), (Split::Test, "test")] {
+        let path = args.prep.join(format!("stance_{name}.jsonl"));
+        for example in examples::read::<StanceExample>(&path)? {
+            leaks.add(split, &example.text, None);
+        }
+        let path = args.prep.join(format!("topic_{name}.jsonl"));
+        for example in examples::read::<TopicExample>(&path)? {
+            leaks.add(split, &example.text, None);
+        }
+    }
+    Ok(leaks)
+}
+
+/// So many lines of a file, each with the same chance (Vitter 1985, algorithm R), in an order of chance.
+fn sample(file: &CorpusFile, number: usize, seed: u64) -> Result<Vec<String>, DataError> {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let mut kept: Vec<String> = Vec::new();
+    for (seen, line) in lines::Lines::open(&file.path)?.enumerate() {
+        let (_, text) = line?;
+        if kept.len() < number {
+            kept.push(text);
+        } else if let Some(place) = kept.get_mut(rng.random_range(0..=seen)) {
+            *place = text;
+        }
+    }
+    kept.shuffle(&mut rng);
+    Ok(kept)
+}
+
+/// A run of sentences of `text` that names an actor for certain.
+fn passage(
+    text: &str,
+    language: &str,
+    number: usize,
+    targets: usize,
+    matcher: &Matcher,
+    leaks: &Leaks,
+    rng: &mut ChaCha8Rng,
+) -> Option<StanceExample> {
+    let clean = CleanText::new(text, false, &[]).ok()?;
+    let text = clean.text();
+    let all = sentences(text, clean.paragraphs());
+    let limit = rng.random_range(LENGTH);
+    let start = rng.random_range(0..all.len().max(1));
+    let mut end = all.get(start)?.start;
+    for sentence in &all[start..] {
+        let fits = end == all[start].start || sentence.end - all[start].start <= limit;
+        if !fits || sentence.len() > LONGEST {
+            break;
+        }
+        if leaks.leaks(Split::Train, &text[sentence.clone()], None) {
+            return None;
+        }
+        end = sentence.end;
+    }
+    let text = &text[all[start].start..end];
+    if leaks.leaks(Split::Train, text, None) {
+        return None;
+    }
+    let id = format!("{SET}:{language}:{number}");
+    let mut named: BTreeMap<usize, Vec<[usize; 2]>> = BTreeMap::new();
+    for mention in matcher.find(text) {
+        if !(mention.weak || mention.ambiguous) {
+            let span = [mention.span.start, mention.span.end];
+            named.entry(mention.actor).or_default().push(span);
+        }
+    }
+    let mut named: Vec<_> = named.into_iter().collect();
+    named.shuffle(rng);
+    named.truncate(targets);
+    let targets: Vec<StanceTarget> = named
+        .into_iter()
+        .map(|(actor, spans)| StanceTarget {
+            id: format!("{id}:{}", matcher.actors()[actor].id),
+            name: matcher.actors()[actor].name("en").to_owned(),
+            alt: Some(text[spans[0][0]..spans[0][1]].to_owned()),
+            spans,
+            stance: Stance::Neutral,
+            kind: TargetKind::Actor,
+            taught: None,
+            holder: None,
+            weight: 1.0,
+        })
+        .collect();
+    (!targets.is_empty()).then(|| StanceExample {
+        id,
+        dataset: SET.to_owned(),
+        lang: if language == "arz" { "ar" } else { language }.to_owned(),
+        text: text.to_owned(),
+        context: None,
+        doc: None,
+        targets,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn passages_name_actors_and_hold_no_text_that_measures() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path();
+        std::fs::create_dir_all(data.join("corpus/mono")).unwrap();
+        let texts = [
+            "Russia bombed a hospital in the north. Nobody was told why.",
+            "It rained for three days in the hills.",
+            "The king of Jordan spoke in Geneva. Israel rejected the plan at once.",
+        ];
+        std::fs::write(data.join("corpus/mono/en.txt"), texts.join("\n")).unwrap();
+        for kind in ["stance", "topic"] {
+            for split in ["validation", "test"] {
+                std::fs::write(data.join(format!("{kind}_{split}.jsonl")), "").unwrap();
+            }
+        }
+        let test = r#"{"id": "1", "dataset": "d", "lang": "en", "text": "Israel rejected the plan, at once!", "targets": [{"id": "1", "name": "Israel", "stance": "against", "kind": "actor"}]}"#;
+        std::fs::write(data.join("stance_test.jsonl"), test).unwrap();
+        let args = |seed| Args {
+            data: data.to_owned(),
+            prep: data.to_owned(),
+            out: data.join("out.jsonl"),
+            languages: vec![("en".to_owned(), 10)],
+            targets: 3,
+            seed,
+        };
+        let mut texts = std::collections::BTreeSet::new();
+        for seed in 0..20 {
+            run(&args(seed)).unwrap();
+            for row in examples::read::<StanceExample>(&data.join("out.jsonl")).unwrap() {
+                for target in &row.targets {
+                    let [start, end] = target.spans[0];
+                    assert_eq!(target.alt.as_deref(), Some(&row.text[start..end]));
+                }
+                texts.insert(row.text);
+            }
+        }
+        assert!(texts.iter().any(|text| text.starts_with("Russia bombed")));
+        assert!(texts.iter().any(|text| text.contains("Jordan")));
+        assert!(
+            texts.iter().all(|text| !text.contains("Israel")),
+            "{texts:?}"
+        );
+        assert_eq!(language("ar=5"), Ok(("ar".to_owned(), 5)));
+        assert!(language("ar").is_err());
+    }
+}
