@@ -1,5 +1,6 @@
 //! What becomes of the results of a matrix product before they are stored.
 
+use super::attention::Shared;
 use super::math::{gelu, gelu_with_derivative};
 use super::simd::{Simd, load_up_to, store_up_to};
 
@@ -123,6 +124,59 @@ impl Epilogue for GeluGrad<'_> {
             let (value, derivative) = gelu_with_derivative::<S>(load_up_to::<S>(x, count));
             store_up_to::<S>(self.value.as_mut_ptr().add(at), value, count);
             store_up_to::<S>(x, S::mul(y, derivative), count);
+        }
+    }
+}
+
+/// `out = f(y)` in columns of a matrix whose other columns other threads write.
+pub struct Columns<'a> {
+    out: Shared,
+    then: Then<'a>,
+    ld: usize,
+}
+
+/// What becomes of a result before it is stored.
+#[derive(Clone, Copy)]
+pub enum Then<'a> {
+    /// Nothing.
+    Store,
+    /// This matrix, of the same shape, is added.
+    Add(&'a [f32]),
+    /// GELU.
+    Gelu,
+}
+
+impl<'a> Columns<'a> {
+    /// `ld` are the columns of `out`.
+    ///
+    /// # Safety
+    /// As long as this is used nobody reads `out`, and others write columns that are not given to
+    /// [`Epilogue::take`] alone.
+    pub unsafe fn new(out: Shared, ld: usize, then: Then<'a>) -> Self {
+        Self { out, then, ld }
+    }
+}
+
+impl Epilogue for Columns<'_> {
+    fn fits(&self, rows: usize, columns: usize) -> bool {
+        let added = match self.then {
+            Then::Add(residual) => holds(residual.len(), self.ld, rows, columns),
+            Then::Store | Then::Gelu => true,
+        };
+        added && holds(self.out.len(), self.ld, rows, columns)
+    }
+
+    #[inline(always)]
+    unsafe fn take<S: Simd>(&mut self, row: usize, column: usize, count: usize, y: S::V) {
+        let at = row * self.ld + column;
+        // SAFETY: within both matrices by `fits`; the columns are this thread's by `new`.
+        unsafe {
+            let y = match self.then {
+                Then::Store => y,
+                Then::Add(x) => S::add(y, load_up_to::<S>(x.as_ptr().add(at), count)),
+                Then::Gelu => gelu::<S>(y),
+            };
+            store_up_to::<S>(self.out.at(at), y, count);
         }
     }
 }

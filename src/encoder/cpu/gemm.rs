@@ -5,6 +5,8 @@
 //! inner dimension (Goto & van de Geijn 2008). All rows pass one panel before the next, so that
 //! a panel is read from memory once per call.
 
+use std::ops::Range;
+
 use super::epilogue::{Epilogue, holds};
 use super::pack::{Packed, Precision};
 use super::quantise::Rows;
@@ -183,6 +185,8 @@ struct Product<'a, E> {
     x: Operand<'a>,
     rows: usize,
     packed: &'a Packed,
+    /// Which panels are multiplied.
+    part: Range<usize>,
     bias: &'a [f32],
     epilogue: &'a mut E,
 }
@@ -242,6 +246,7 @@ impl<E: Epilogue> Kernel for Product<'_, E> {
             x,
             rows,
             packed,
+            part,
             bias,
             epilogue,
         } = self;
@@ -257,7 +262,8 @@ impl<E: Epilogue> Kernel for Product<'_, E> {
                 .all(|s| s.len() == panels * width)
         );
         assert!(bias.is_empty() || bias.len() == n);
-        assert!(epilogue.fits(rows, n));
+        assert!(part.end <= panels);
+        assert!(epilogue.fits(rows, n.min(part.end * width)));
         match &x {
             Operand::F32 { x, ld } => {
                 assert!(packed.precision == Precision::F32 && holds(x.len(), *ld, rows, groups));
@@ -274,7 +280,7 @@ impl<E: Epilogue> Kernel for Product<'_, E> {
         }
         // SAFETY: the asserts bound rows, columns and words; `col < n` before `bias` is read.
         unsafe {
-            for p in 0..panels {
+            for p in part {
                 let b = words.as_ptr().add(p * width * groups);
                 strips!(S, rows, row, R, {
                     let ahead = Ahead::of::<S>(b, groups, row, rows);
@@ -335,6 +341,24 @@ pub fn multiply<E: Epilogue>(
     scratch: &mut Rows,
     epilogue: &mut E,
 ) {
+    let part = 0..packed.panels();
+    multiply_part(x, (ld, rows), packed, part, bias, scratch, epilogue);
+}
+
+/// The same for the output channels of some panels alone; `shape` is `ld` and `rows`.
+///
+/// # Panics
+/// As [`multiply`], and when the weights have not so many panels.
+pub fn multiply_part<E: Epilogue>(
+    x: &[f32],
+    shape: (usize, usize),
+    packed: &Packed,
+    part: Range<usize>,
+    bias: &[f32],
+    scratch: &mut Rows,
+    epilogue: &mut E,
+) {
+    let (ld, rows) = shape;
     let operand = match packed.precision {
         Precision::F32 => Operand::F32 { x, ld },
         precision => {
@@ -350,6 +374,7 @@ pub fn multiply<E: Epilogue>(
         x: operand,
         rows,
         packed,
+        part,
         bias,
         epilogue,
     });

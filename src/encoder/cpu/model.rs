@@ -256,7 +256,7 @@ impl Frozen {
     ///
     /// # Errors
     /// When the tables cannot be read.
-    pub fn run(&self, batch: &Batch, mut seen: impl FnMut(&[f32])) -> Result<Vec<f32>> {
+    pub fn run(&self, batch: &Batch, mut seen: impl FnMut(&[f32]) + Send) -> Result<Vec<f32>> {
         let (_, x) = self.embeddings.run(self.stack.level, batch)?;
         seen(&x);
         let x = self.stack.run(x, &batch.offsets, seen);

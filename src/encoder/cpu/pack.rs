@@ -130,6 +130,11 @@ impl Packed {
         self.inputs
     }
 
+    /// Panels, of two vectors of output channels each.
+    pub fn panels(&self) -> usize {
+        self.outputs.div_ceil(2 * self.level.lanes())
+    }
+
     /// Bytes in memory.
     pub fn bytes(&self) -> usize {
         4 * (self.words.as_slice().len() + self.scales.len() + self.sums.len())

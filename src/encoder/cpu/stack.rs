@@ -6,6 +6,8 @@
 //! feed-forward block before the next one begins. Attention multiplies bf16 where the weights are
 //! not f32 and the processor does.
 
+mod by_columns;
+
 use std::cell::RefCell;
 
 use rayon::prelude::*;
@@ -24,6 +26,9 @@ pub const CHUNK: usize = 48;
 
 /// Tokens after which a group takes no further sequence.
 const GROUP: usize = 128;
+
+/// Tokens up to which threads share the weights and not the rows.
+const SHORT: usize = 40;
 
 /// A dense layer.
 pub struct Dense {
@@ -185,10 +190,23 @@ pub struct Stack {
 
 impl Stack {
     /// Runs `x` `[tokens, hidden]` through all layers; `seen` sees what each gives.
-    pub fn run(&self, mut x: Buffer, offsets: &[usize], mut seen: impl FnMut(&[f32])) -> Buffer {
+    ///
+    /// All of it runs on a thread of the pool: one that only waits would have to be woken, and wake
+    /// others, in every part of every layer.
+    pub fn run(&self, x: Buffer, offsets: &[usize], seen: impl FnMut(&[f32]) + Send) -> Buffer {
+        rayon::scope(|_| self.run_here(x, offsets, seen))
+    }
+
+    fn run_here(&self, mut x: Buffer, offsets: &[usize], mut seen: impl FnMut(&[f32])) -> Buffer {
         let groups = groups(offsets);
         let mut next = Buffer::taken(x.len());
         for layer in &self.layers {
+            if short(offsets) {
+                by_columns::pass(self, layer, offsets, &x, &mut next);
+                std::mem::swap(&mut x, &mut next);
+                seen(&x);
+                continue;
+            }
             let (mut from, mut to) = (&x[..], &mut next[..]);
             let parts: Vec<_> = groups
                 .iter()
@@ -208,6 +226,20 @@ impl Stack {
         x
     }
 
+    /// Attention of the sequences of a group.
+    fn attend(&self, layer: &Layer, offsets: &[usize], qkv: &[f32], context: &mut [f32]) {
+        let heads = Heads {
+            offsets,
+            heads: self.heads,
+            hidden: layer.hidden(),
+        };
+        if layer.qkv.weight.precision != Precision::F32 && self.level.multiplies_bf16() {
+            heads.forward_bf16(self.level, qkv, context);
+        } else {
+            heads.forward(self.level, qkv, context);
+        }
+    }
+
     /// One layer for the sequences of a group.
     fn pass(&self, layer: &Layer, offsets: &[usize], x: &[f32], out: &mut [f32]) {
         let level = self.level;
@@ -218,16 +250,7 @@ impl Stack {
         x.par_chunks(chunk)
             .zip(qkv.par_chunks_mut(3 * chunk))
             .for_each(|(x, qkv)| with_scratch(|s| layer.project(x, qkv, &mut s.quantised)));
-        let heads = Heads {
-            offsets,
-            heads: self.heads,
-            hidden,
-        };
-        if layer.qkv.weight.precision != Precision::F32 && level.multiplies_bf16() {
-            heads.forward_bf16(level, &qkv, &mut context);
-        } else {
-            heads.forward(level, &qkv, &mut context);
-        }
+        self.attend(layer, offsets, &qkv, &mut context);
         x.par_chunks(chunk)
             .zip(context.par_chunks(chunk))
             .zip(out.par_chunks_mut(chunk))
@@ -248,6 +271,13 @@ impl Stack {
                 });
             });
     }
+}
+
+/// Whether a batch is so short that weights are longer to read than rows to multiply, and there are
+/// threads to share the weights.
+fn short(offsets: &[usize]) -> bool {
+    let tokens = offsets.last().copied().unwrap_or(0);
+    tokens <= SHORT && rayon::current_num_threads() > 1
 }
 
 /// Cuts a batch into groups of whole sequences that pass a layer together, and gives each group's
@@ -273,14 +303,12 @@ fn groups(offsets: &[usize]) -> Vec<Vec<usize>> {
     groups
 }
 
-/// Rows per chunk: fewer where the text is too short to occupy every thread otherwise, but not so few
-/// that waking a thread takes longer than they do.
+/// Rows per chunk: such that every thread gets the same share of a short text, in chunks that the cache
+/// holds, but not so few that waking a thread takes longer than they do.
 fn chunk_rows(tokens: usize) -> usize {
-    let threads = rayon::current_num_threads();
-    tokens
-        .div_ceil(threads)
-        .next_multiple_of(12)
-        .clamp(24, CHUNK)
+    let share = tokens.div_ceil(rayon::current_num_threads());
+    let chunks = share.div_ceil(CHUNK).max(1);
+    share.div_ceil(chunks).next_multiple_of(4).clamp(24, CHUNK)
 }
 
 #[cfg(test)]

@@ -37,8 +37,8 @@ pub struct Shared {
     len: usize,
 }
 
-// SAFETY: whoever writes through it promised, in `Task::new`, that no two tasks write the same
-// place at the same time.
+// SAFETY: whoever writes through it promised, in `Task::new` or `Columns::new`, that no two tasks
+// write the same place at the same time.
 unsafe impl Send for Shared {}
 unsafe impl Sync for Shared {}
 
@@ -51,7 +51,7 @@ impl Shared {
         }
     }
 
-    fn len(self) -> usize {
+    pub(super) fn len(self) -> usize {
         self.len
     }
 
@@ -59,7 +59,7 @@ impl Shared {
     ///
     /// # Safety
     /// `at` is at most [`Shared::len`].
-    unsafe fn at(self, at: usize) -> *mut f32 {
+    pub(super) unsafe fn at(self, at: usize) -> *mut f32 {
         // SAFETY: the caller's.
         unsafe { self.data.add(at) }
     }

@@ -129,3 +129,34 @@ fn frozen_weights_agree_with_candle_and_collect_nothing() -> Result<()> {
     }
     Ok(())
 }
+
+/// A short text is shared among threads by the columns of the weights, a long one by rows: one thread,
+/// which does neither, must see the same.
+#[test]
+fn the_number_of_threads_changes_no_state() -> Result<()> {
+    let config = config();
+    let vars = weights(&config)?;
+    for precision in [Precision::F32, Precision::Bf16, Precision::Int8] {
+        let encoder = Bert::frozen(&view(&vars), &config, precision)?;
+        assert!(encoder.has_kernels());
+        let states = |lengths: &[usize], threads: usize| {
+            let sequences: Vec<Vec<u32>> = lengths
+                .iter()
+                .map(|n| (0..*n).map(|j| (j * 7 % 50) as u32).collect())
+                .collect();
+            let refs: Vec<&[u32]> = sequences.iter().map(Vec::as_slice).collect();
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
+            let pool = pool.build().expect("a pool");
+            let states = pool.install(|| encoder.encode(&refs)).expect("encodes");
+            states.states.flatten_all()?.to_vec1::<f32>()
+        };
+        for lengths in [&[1][..], &[16], &[40], &[3, 1, 20], &[41], &[75, 13]] {
+            let alone = states(lengths, 1)?;
+            for threads in [2, 3, 7] {
+                let error = relative_error(&states(lengths, threads)?, &alone);
+                assert!(error < 1e-6, "{precision:?} {lengths:?} {threads}: {error}");
+            }
+        }
+    }
+    Ok(())
+}
