@@ -4,8 +4,8 @@
 //! `prepare` cleans labelled data; `trim` makes the multilingual base smaller; `tokenizer` learns a
 //! vocabulary of its own for an English base; `align` gives the new
 //! vocabulary its first embeddings and writes the parallel text as token ids; `pretrain`,
-//! `finetune`, `calibrate` and `export` make the model; `project` and `templates`
-//! make further rows.
+//! `finetune`, `calibrate` and `export` make the model; `project`, `passages`, `teach` and
+//! `templates` make further rows.
 
 pub mod align;
 pub mod cli;
