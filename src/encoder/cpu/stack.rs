@@ -199,6 +199,10 @@ impl Stack {
 
     fn run_here(&self, mut x: Buffer, offsets: &[usize], mut seen: impl FnMut(&[f32])) -> Buffer {
         let groups = groups(offsets);
+        let rows = match groups.as_slice() {
+            [alone] => chunk_rows(alone.last().copied().unwrap_or(0)),
+            _ => CHUNK,
+        };
         let mut next = Buffer::taken(x.len());
         for layer in &self.layers {
             if short(offsets) {
@@ -219,7 +223,7 @@ impl Stack {
                 .collect();
             parts
                 .into_par_iter()
-                .for_each(|(offsets, x, out)| self.pass(layer, offsets, x, out));
+                .for_each(|(offsets, x, out)| self.pass(layer, offsets, rows, x, out));
             std::mem::swap(&mut x, &mut next);
             seen(&x);
         }
@@ -240,11 +244,11 @@ impl Stack {
         }
     }
 
-    /// One layer for the sequences of a group.
-    fn pass(&self, layer: &Layer, offsets: &[usize], x: &[f32], out: &mut [f32]) {
+    /// One layer for the sequences of a group, in chunks of so many rows.
+    fn pass(&self, layer: &Layer, offsets: &[usize], rows: usize, x: &[f32], out: &mut [f32]) {
         let level = self.level;
         let (hidden, width) = (layer.hidden(), layer.inner());
-        let chunk = chunk_rows(x.len() / hidden) * hidden;
+        let chunk = rows * hidden;
         let mut qkv = Buffer::taken(3 * x.len());
         let mut context = Buffer::taken(x.len());
         x.par_chunks(chunk)
@@ -303,10 +307,14 @@ fn groups(offsets: &[usize]) -> Vec<Vec<usize>> {
     groups
 }
 
-/// Rows per chunk: such that every thread gets the same share of a short text, in chunks that the cache
-/// holds, but not so few that waking a thread takes longer than they do.
+/// Rows per chunk where one group is all there is: such that every thread gets the same share of it, in
+/// chunks that the cache holds, but not so few that waking a thread takes longer than they do.
 fn chunk_rows(tokens: usize) -> usize {
-    let share = tokens.div_ceil(rayon::current_num_threads());
+    let threads = rayon::current_num_threads();
+    if threads == 1 {
+        return CHUNK;
+    }
+    let share = tokens.div_ceil(threads);
     let chunks = share.div_ceil(CHUNK).max(1);
     share.div_ceil(chunks).next_multiple_of(4).clamp(24, CHUNK)
 }
