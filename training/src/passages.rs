@@ -230,10 +230,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path();
         std::fs::create_dir_all(data.join("corpus/mono")).unwrap();
+        // Of the last text the first sentence alone may be taken, where a passage ends before the second.
         let texts = [
             "Russia bombed a hospital in the north. Nobody was told why.",
             "It rained for three days in the hills.",
-            "The king of Jordan spoke in Geneva. Israel rejected the plan at once.",
+            "The king of Morocco spoke in Geneva about water and roads and schools and the price of bread \
+             and the long dry summer in the fields of the south. Israel rejected the plan at once.",
         ];
         std::fs::write(data.join("corpus/mono/en.txt"), texts.join("\n")).unwrap();
         for kind in ["stance", "topic"] {
@@ -252,7 +254,7 @@ mod tests {
             seed,
         };
         let mut texts = std::collections::BTreeSet::new();
-        for seed in 0..20 {
+        for seed in 0..40 {
             run(&args(seed)).unwrap();
             for row in examples::read::<StanceExample>(&data.join("out.jsonl")).unwrap() {
                 for target in &row.targets {
@@ -262,8 +264,14 @@ mod tests {
                 texts.insert(row.text);
             }
         }
-        assert!(texts.iter().any(|text| text.starts_with("Russia bombed")));
-        assert!(texts.iter().any(|text| text.contains("Jordan")));
+        assert!(
+            texts.iter().any(|text| text.starts_with("Russia bombed")),
+            "{texts:?}"
+        );
+        assert!(
+            texts.iter().any(|text| text.contains("Morocco")),
+            "{texts:?}"
+        );
         assert!(
             texts.iter().all(|text| !text.contains("Israel")),
             "{texts:?}"

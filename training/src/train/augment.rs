@@ -133,6 +133,7 @@ mod tests {
             windows: vec![ids.to_vec()],
             targets: vec![Target {
                 label: 0,
+                taught: None,
                 weight: 1.0,
                 queries: vec![query],
             }],

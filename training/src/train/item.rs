@@ -186,7 +186,7 @@ fn keep_asked(windows: &mut Vec<Vec<u32>>, targets: &mut [Target]) {
 
 #[cfg(test)]
 mod tests {
-    use stance::heads::stance::{CLASSES, Query};
+    use stance::heads::stance::Query;
 
     use super::{Target, keep_asked};
 

@@ -80,6 +80,7 @@ mod tests {
             windows: vec![ids.to_vec()],
             targets: vec![Target {
                 label,
+                taught: None,
                 weight: 1.0,
                 queries: vec![Query {
                     sequence: 0,

@@ -260,3 +260,40 @@ pub fn dropout(x: &Tensor, share: f64, rng: &mut ChaCha8Rng, device: &Device) ->
         .collect();
     x * Tensor::from_vec(mask, x.dims(), device)?
 }
+
+#[cfg(test)]
+mod tests {
+    use candle_core::{Device, Result, Tensor};
+
+    use super::{SetLabels, stance_loss};
+    use crate::train::item::{Item, Target};
+
+    #[test]
+    fn a_teacher_is_learnt_from_in_place_of_the_label() -> Result<()> {
+        let target = |taught| Target {
+            label: 0,
+            taught,
+            weight: 0.5,
+            queries: Vec::new(),
+        };
+        let item = Item {
+            set: 0,
+            language: "en".into(),
+            windows: Vec::new(),
+            targets: vec![target(Some([0.2, 0.3, 0.5])), target(None)],
+            topic: None,
+        };
+        let logits = Tensor::new(&[[1.0f32, 2.0, 3.0], [1.0, 2.0, 3.0]], &Device::Cpu)?;
+        // The first class counts twice, but not where a teacher spoke.
+        let sets = [SetLabels {
+            weights: [2.0, 1.0, 1.0],
+            closed: false,
+        }];
+        let found = stance_loss(&logits, &[item], &sets)?.to_scalar::<f32>()?;
+        let sum = (1.0f32.exp() + 2.0f32.exp() + 3.0f32.exp()).ln();
+        let taught = 0.2 * (sum - 1.0) + 0.3 * (sum - 2.0) + 0.5 * (sum - 3.0);
+        let expected = (0.5 * taught + 2.0 * 0.5 * (sum - 1.0)) / (0.5 + 2.0 * 0.5);
+        assert!((found - expected).abs() < 1e-5, "{found} {expected}");
+        Ok(())
+    }
+}

@@ -32,10 +32,10 @@ fn dense(layer: &Dense, x: &[f32], rows: usize, out: &mut [f32], then: Then<'_>)
     let Dense { weight, bias } = layer;
     let (inputs, outputs, panels) = (weight.inputs(), weight.outputs(), weight.panels());
     assert_eq!(out.len(), rows * outputs);
-    let share = panels.div_ceil(rayon::current_num_threads()).max(1);
+    let each = panels.div_ceil(rayon::current_num_threads()).max(1);
     let out = Shared::new(out);
-    (0..panels.div_ceil(share)).into_par_iter().for_each(|i| {
-        let part = i * share..panels.min((i + 1) * share);
+    (0..panels.div_ceil(each)).into_par_iter().for_each(|i| {
+        let part = i * each..panels.min((i + 1) * each);
         // SAFETY: parts do not overlap, so that every column is written by one thread, and `out` is
         // borrowed for the whole call.
         let mut columns = unsafe { Columns::new(out, outputs, then) };
