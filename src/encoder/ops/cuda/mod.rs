@@ -184,14 +184,14 @@ pub fn layer_norm_grad(x: Operand, gamma: Operand, grad: Operand, eps: f32) -> R
     let x = view::<f32>(x.0, x.1, "layer-norm x")?;
     let gamma = view::<f32>(gamma.0, gamma.1, "layer-norm gamma")?;
     let grad = view::<f32>(grad.0, grad.1, "layer-norm grad")?;
-    let (states, sums) = (out.slice(..count), out.slice(count..));
+    let (of_x, sums) = (out.slice(..count), out.slice(count..));
     launch!(
         function(device, "layer_norm_grad_f32")?,
         warps(rows as usize),
         &x,
         &gamma,
         &grad,
-        &states,
+        &of_x,
         &stats,
         &rows,
         &wide,

@@ -1,4 +1,4 @@
-//! The steps of AdamW: launches of the last kernels of `kernels.cu`.
+//! The steps of `AdamW`: launches of the last kernels of `kernels.cu`.
 
 use candle_core::Result;
 use candle_core::backend::BackendStorage;
