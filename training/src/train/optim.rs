@@ -164,7 +164,7 @@ impl AdamW {
 
 /// Of all gradients together. A card is waited for once, and not for each of them.
 fn sum_of_squares<'a>(grads: impl Iterator<Item = &'a Tensor>, device: &Device) -> Result<f64> {
-    if device.is_cpu() {
+    if !device.is_cuda() {
         return grads.map(squares).sum();
     }
     let total = Tensor::zeros(1, DType::F32, device)?;
@@ -201,7 +201,9 @@ impl InplaceOp2 for AddSquares {
 }
 
 fn squares(grad: &Tensor) -> Result<f64> {
-    let grad = &grad.contiguous()?;
+    if !grad.device().is_cpu() || !grad.is_contiguous() {
+        return Ok(f64::from(grad.sqr()?.sum_all()?.to_scalar::<f32>()?));
+    }
     let (storage, layout) = grad.storage_and_layout();
     let candle_core::Storage::Cpu(CpuStorage::F32(data)) = &*storage else {
         bail!("f32 gradients expected")
