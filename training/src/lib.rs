@@ -10,6 +10,7 @@
 pub mod align;
 pub mod cli;
 pub mod data;
+mod mentions;
 pub mod pairs;
 pub mod passages;
 pub mod prepare;

@@ -19,6 +19,7 @@ use crate::data::examples::{self, StanceExample, StanceTarget, TopicExample};
 use crate::data::record::TargetKind;
 use crate::data::splits::Split;
 use crate::data::{DataError, lines};
+use crate::mentions::certain;
 use crate::prepare::leaks::Leaks;
 
 /// Name of the set that the rows make.
@@ -186,14 +187,7 @@ fn passage(
         return None;
     }
     let id = format!("{SET}:{language}:{number}");
-    let mut named: BTreeMap<usize, Vec<[usize; 2]>> = BTreeMap::new();
-    for mention in matcher.find(text) {
-        if !(mention.weak || mention.ambiguous) {
-            let span = [mention.span.start, mention.span.end];
-            named.entry(mention.actor).or_default().push(span);
-        }
-    }
-    let mut named: Vec<_> = named.into_iter().collect();
+    let mut named: Vec<_> = certain(matcher, text).into_iter().collect();
     named.shuffle(rng);
     named.truncate(targets);
     let targets: Vec<StanceTarget> = named
@@ -201,8 +195,8 @@ fn passage(
         .map(|(actor, spans)| StanceTarget {
             id: format!("{id}:{}", matcher.actors()[actor].id),
             name: matcher.actors()[actor].name("en").to_owned(),
-            alt: Some(text[spans[0][0]..spans[0][1]].to_owned()),
-            spans,
+            alt: Some(text[spans[0].clone()].to_owned()),
+            spans: spans.iter().map(|span| [span.start, span.end]).collect(),
             stance: Stance::Neutral,
             kind: TargetKind::Actor,
             taught: None,

@@ -27,6 +27,7 @@ use stance::prediction::{ActorStance, DocumentResult, Stance};
 use crate::data::corpus::{self, RetrievalTest};
 use crate::data::record::{StanceRecord, TargetKind};
 use crate::data::{DataError, lines};
+use crate::mentions::certain;
 
 /// Name of the set that the rows make.
 const SET: &str = "projected";
@@ -157,14 +158,10 @@ fn candidates(
 
 /// The actors that a text names for certain, and where.
 fn named<'m>(matcher: &'m Matcher, text: &str) -> BTreeMap<&'m str, Vec<Range<usize>>> {
-    let mut named: BTreeMap<&str, Vec<Range<usize>>> = BTreeMap::new();
-    for mention in matcher.find(text) {
-        if !(mention.weak || mention.ambiguous) {
-            let actor = &matcher.actors()[mention.actor];
-            named.entry(&actor.id).or_default().push(mention.span);
-        }
-    }
+    let named = certain(matcher, text).into_iter();
     named
+        .map(|(actor, spans)| (matcher.actors()[actor].id.as_str(), spans))
+        .collect()
 }
 
 /// The rows of pairs whose English side the model is sure of.
