@@ -4,7 +4,7 @@ use std::error::Error;
 
 use clap::{Parser, Subcommand};
 
-use crate::{align, passages, prepare, project, templates, tokenizer, train, trim};
+use crate::{align, annotations, passages, prepare, project, templates, tokenizer, train, trim};
 
 /// Trains the models that stance serves.
 #[derive(Debug, Parser)]
@@ -35,6 +35,8 @@ pub enum Command {
     Project(project::Args),
     /// Draw passages that name actors from the text of every language.
     Passages(passages::Args),
+    /// Join labels of our own with the texts that they are of.
+    Annotations(annotations::Args),
     /// Let models label passages, for a further model to learn from.
     Teach(train::teach::Args),
     /// Fill sentences that have gaps with actors of the registry.
@@ -63,6 +65,7 @@ impl Cli {
             Command::Finetune(args) => train::finetune::run(&args)?,
             Command::Project(args) => project::run(&args)?,
             Command::Passages(args) => passages::run(&args)?,
+            Command::Annotations(args) => annotations::run(&args)?,
             Command::Teach(args) => train::teach::run(&args)?,
             Command::Templates(args) => templates::run(&args)?,
             Command::Merge(args) => train::merge::run(&args)?,

@@ -8,6 +8,7 @@
 //! `templates` make further rows.
 
 pub mod align;
+pub mod annotations;
 pub mod cli;
 pub mod data;
 mod mentions;

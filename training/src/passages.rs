@@ -1,9 +1,10 @@
 //! Stage `passages`: runs of sentences that name actors of the registry, from the text of every
 //! language, without labels. Models that read better than they are fast label them (`teach`).
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::io::Write as _;
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 use std::path::PathBuf;
 
 use rand::seq::SliceRandom;
@@ -22,14 +23,17 @@ use crate::data::{DataError, lines};
 use crate::mentions::certain;
 use crate::prepare::leaks::Leaks;
 
-/// Name of the set that the rows make.
-const SET: &str = "passages";
+/// Names of the set that the rows make: of passages, and of whole texts.
+const SETS: [&str; 2] = ["passages", "documents"];
 
 /// Bytes at which a passage ends, drawn for each; a sentence is always whole.
 const LENGTH: Range<usize> = 80..900;
 
 /// Bytes of the longest sentence that is read.
 const LONGEST: usize = 1200;
+
+/// Words of a whole text.
+const WORDS: RangeInclusive<usize> = 150..=1300;
 
 /// Texts that are looked at for each passage that is wanted, as not every text names an actor.
 const TEXTS: usize = 4;
@@ -51,6 +55,9 @@ pub struct Args {
         default_value = "ar=36000,arz=1000,en=16000,ru=16000,fr=6000,de=5000,es=5000,fa=5000,\
                          tr=4000,he=4000,zh=5000,it=3000,pt=3000,uk=2000,hi=2000,ur=1000")]
     pub languages: Vec<(String, usize)>,
+    /// Whole texts of 150 to 1,300 words instead of runs of sentences, with the actors that they name most often.
+    #[arg(long)]
+    pub whole: bool,
     /// Targets of a passage at the most.
     #[arg(long, default_value_t = 3)]
     pub targets: usize,
@@ -82,8 +89,12 @@ pub enum PassagesError {
 /// # Errors
 /// A corpus that cannot be read, or a disk that fails.
 pub fn run(args: &Args) -> Result<(), PassagesError> {
-    let matcher = Matcher::new(&Registry::embedded().clone(), None)?;
-    let leaks = held_out(args)?;
+    let drawer = Drawer {
+        matcher: Matcher::new(&Registry::embedded().clone(), None)?,
+        leaks: held_out(args)?,
+        whole: args.whole,
+        targets: args.targets,
+    };
     let wanted: BTreeMap<&str, usize> = args
         .languages
         .iter()
@@ -100,15 +111,7 @@ pub fn run(args: &Args) -> Result<(), PassagesError> {
             .enumerate()
             .map(|(i, text)| {
                 let mut rng = ChaCha8Rng::seed_from_u64(args.seed ^ (i as u64) << 8);
-                passage(
-                    &text,
-                    &file.lang,
-                    i,
-                    args.targets,
-                    &matcher,
-                    &leaks,
-                    &mut rng,
-                )
+                drawer.draw(&text, &file.lang, i, &mut rng)
             })
             .collect();
         let mut taken = 0;
@@ -156,63 +159,99 @@ fn sample(file: &CorpusFile, number: usize, seed: u64) -> Result<Vec<String>, Da
     Ok(kept)
 }
 
-/// A run of sentences of `text` that names an actor for certain.
-fn passage(
-    text: &str,
-    language: &str,
-    number: usize,
+/// What is drawn from a text.
+struct Drawer {
+    matcher: Matcher,
+    leaks: Leaks,
+    whole: bool,
     targets: usize,
-    matcher: &Matcher,
-    leaks: &Leaks,
-    rng: &mut ChaCha8Rng,
-) -> Option<StanceExample> {
-    let clean = CleanText::new(text, false, &[]).ok()?;
-    let text = clean.text();
-    let all = sentences(text, clean.paragraphs());
-    let limit = rng.random_range(LENGTH);
-    let start = rng.random_range(0..all.len().max(1));
-    let mut end = all.get(start)?.start;
-    for sentence in &all[start..] {
-        let fits = end == all[start].start || sentence.end - all[start].start <= limit;
-        if !fits || sentence.len() > LONGEST {
-            break;
-        }
-        if leaks.leaks(Split::Train, &text[sentence.clone()], None) {
+}
+
+impl Drawer {
+    /// A run of sentences of `text`, or all of it, that names an actor for certain.
+    fn draw(
+        &self,
+        text: &str,
+        language: &str,
+        number: usize,
+        rng: &mut ChaCha8Rng,
+    ) -> Option<StanceExample> {
+        let clean = CleanText::new(text, false, &[]).ok()?;
+        let text = clean.text();
+        let all = sentences(text, clean.paragraphs());
+        let span = if self.whole {
+            self.all(text, &all)?
+        } else {
+            self.run(text, &all, rng)?
+        };
+        let text = &text[span];
+        if self.leaks.leaks(Split::Train, text, None) {
             return None;
         }
-        end = sentence.end;
-    }
-    let text = &text[all[start].start..end];
-    if leaks.leaks(Split::Train, text, None) {
-        return None;
-    }
-    let id = format!("{SET}:{language}:{number}");
-    let mut named: Vec<_> = certain(matcher, text).into_iter().collect();
-    named.shuffle(rng);
-    named.truncate(targets);
-    let targets: Vec<StanceTarget> = named
-        .into_iter()
-        .map(|(actor, spans)| StanceTarget {
-            id: format!("{id}:{}", matcher.actors()[actor].id),
-            name: matcher.actors()[actor].name("en").to_owned(),
-            alt: Some(text[spans[0].clone()].to_owned()),
-            spans: spans.iter().map(|span| [span.start, span.end]).collect(),
-            stance: Stance::Neutral,
-            kind: TargetKind::Actor,
-            taught: None,
-            holder: None,
-            weight: 1.0,
+        let set = SETS[usize::from(self.whole)];
+        let id = format!("{set}:{language}:{number}");
+        let mut named: Vec<_> = certain(&self.matcher, text).into_iter().collect();
+        named.shuffle(rng);
+        if self.whole {
+            named.sort_by_key(|(_, spans)| Reverse(spans.len()));
+        }
+        named.truncate(self.targets);
+        let actors = self.matcher.actors();
+        let targets: Vec<StanceTarget> = named
+            .into_iter()
+            .map(|(actor, spans)| StanceTarget {
+                id: format!("{id}:{}", actors[actor].id),
+                name: actors[actor].name("en").to_owned(),
+                alt: Some(text[spans[0].clone()].to_owned()),
+                spans: spans.iter().map(|span| [span.start, span.end]).collect(),
+                stance: Stance::Neutral,
+                kind: TargetKind::Actor,
+                taught: None,
+                holder: None,
+                weight: 1.0,
+            })
+            .collect();
+        (!targets.is_empty()).then(|| StanceExample {
+            id,
+            dataset: set.to_owned(),
+            lang: if language == "arz" { "ar" } else { language }.to_owned(),
+            text: text.to_owned(),
+            context: None,
+            doc: None,
+            targets,
         })
-        .collect();
-    (!targets.is_empty()).then(|| StanceExample {
-        id,
-        dataset: SET.to_owned(),
-        lang: if language == "arz" { "ar" } else { language }.to_owned(),
-        text: text.to_owned(),
-        context: None,
-        doc: None,
-        targets,
-    })
+    }
+
+    /// All of a text that is neither short nor endless, if no sentence of it measures.
+    fn all(&self, text: &str, all: &[Range<usize>]) -> Option<Range<usize>> {
+        let held = |sentence: &Range<usize>| {
+            self.leaks
+                .leaks(Split::Train, &text[sentence.clone()], None)
+        };
+        let fits = WORDS.contains(&text.split_whitespace().count()) && !all.iter().any(held);
+        fits.then(|| 0..text.len())
+    }
+
+    /// Sentences from one of them on, up to a length that is drawn too, none of which measures.
+    fn run(&self, text: &str, all: &[Range<usize>], rng: &mut ChaCha8Rng) -> Option<Range<usize>> {
+        let limit = rng.random_range(LENGTH);
+        let start = rng.random_range(0..all.len().max(1));
+        let mut end = all.get(start)?.start;
+        for sentence in &all[start..] {
+            let fits = end == all[start].start || sentence.end - all[start].start <= limit;
+            if !fits || sentence.len() > LONGEST {
+                break;
+            }
+            if self
+                .leaks
+                .leaks(Split::Train, &text[sentence.clone()], None)
+            {
+                return None;
+            }
+            end = sentence.end;
+        }
+        Some(all[start].start..end)
+    }
 }
 
 #[cfg(test)]
@@ -244,6 +283,7 @@ mod tests {
             prep: data.to_owned(),
             out: data.join("out.jsonl"),
             languages: vec![("en".to_owned(), 10)],
+            whole: false,
             targets: 3,
             seed,
         };

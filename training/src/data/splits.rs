@@ -94,11 +94,17 @@ pub fn by_text(text: &str) -> Split {
 /// | newsmtsc, pstance, ans | official | official |
 /// | arabicstancex, rusentrel | official | of train, by text |
 /// | exaasc | official, and of train by text | of train, by text |
-/// | rusentne, fignews, senticoref, narrative_framing, persent | by text, all files | by text |
+/// | rusentne, fignews, senticoref, narrative_framing, persent, annotated passages and documents | by text, all files | by text |
 /// | any other | by file name | by file name |
 pub fn stance(dataset: &str, file: &str, text: &str) -> Split {
     match dataset {
-        "rusentne" | "fignews" | "senticoref" | "narrative_framing" | "persent" => by_text(text),
+        "rusentne"
+        | "fignews"
+        | "senticoref"
+        | "narrative_framing"
+        | "persent"
+        | "annotated_passages"
+        | "annotated_documents" => by_text(text),
         "exaasc" if file == "train" => by_text(text),
         // The test is official; only a validation part must be found.
         "arabicstancex" | "rusentrel" if file == "train" => match by_text(text) {

@@ -74,11 +74,14 @@ pub fn run(args: &Args) -> Result<(), DataError> {
             .into_iter()
             .enumerate();
         let rows = rows.map(|(number, row)| row.map(|row| (number + 1, row)));
-        let split = splits::by_file(&record::file_stem(path));
+        let file = record::file_stem(path);
         for row in usable(path, rows, &mut report)? {
             match row {
-                Row::Stance(row) => stance_rows.push((split, row)),
-                Row::Topic(row) => topic_rows.push((split, row)),
+                Row::Stance(row) => {
+                    let split = splits::stance(&row.dataset, &file, &row.text);
+                    stance_rows.push((split, row));
+                }
+                Row::Topic(row) => topic_rows.push((splits::by_file(&file), row)),
             }
         }
         inputs.push(path.clone());
