@@ -15,8 +15,9 @@ use super::cpu::simd::Level;
 use super::cpu::train::{LayerTensors, Named};
 use super::error::EncoderError;
 use super::layers::{activate, places};
+use super::ops::{self, Packed};
 use super::stored::{Stored, StoredWeights};
-use super::{Encoder, EncoderInfo, TokenStates, offsets_of, ops};
+use super::{Encoder, EncoderInfo, TokenStates, offsets_of};
 
 /// Where tensors come from: `matrix` gives those whose form `W` may differ.
 struct Source<'a, M> {
@@ -97,31 +98,76 @@ fn tensors(vb: &VarBuilder, config: &EncoderConfig) -> candle_core::Result<Model
 /// The same network on candle tensors: on any device, for any activation, with gradients.
 struct Stock {
     tensors: ModelTensors,
+    /// The projections of each layer as one, unless they are learnt.
+    projections: Vec<Option<Named>>,
     activation: Activation,
 }
 
+/// The projections to queries, keys and values as one.
+fn fused(layer: &LayerTensors) -> candle_core::Result<Named> {
+    let [q, k, v] = &layer.projections;
+    Ok(Named {
+        weight: Tensor::cat(&[&q.weight, &k.weight, &v.weight], 0)?,
+        bias: Tensor::cat(&[&q.bias, &k.bias, &v.bias], 0)?,
+    })
+}
+
 impl Stock {
-    fn norm(&self, x: &Tensor, norm: &Named) -> candle_core::Result<Tensor> {
-        ops::layer_norm(x, &norm.weight, &norm.bias, self.tensors.eps)
+    fn new(tensors: ModelTensors, activation: Activation) -> candle_core::Result<Self> {
+        let frozen = |layer: &LayerTensors| {
+            let learnt = layer.projections.iter().any(|p| p.weight.track_op());
+            (!learnt).then(|| fused(layer)).transpose()
+        };
+        let projections = tensors.layers.iter().map(frozen);
+        Ok(Self {
+            projections: projections.collect::<candle_core::Result<_>>()?,
+            tensors,
+            activation,
+        })
+    }
+
+    /// Layer norm of `x`, to which the bias of its weights is not added yet, and `other`.
+    fn norm(
+        &self,
+        x: &Tensor,
+        bias: &Tensor,
+        other: &Tensor,
+        norm: &Named,
+    ) -> candle_core::Result<Tensor> {
+        let scales = (&norm.weight, &norm.bias);
+        ops::add_norm(x, bias, other, scales, self.tensors.eps)
     }
 
     fn layer(
         &self,
-        layer: &LayerTensors,
+        number: usize,
         x: &Tensor,
-        offsets: &Arc<Vec<usize>>,
+        packed: &Arc<Packed>,
     ) -> candle_core::Result<Tensor> {
-        let linear = |x: &Tensor, dense: &Named| ops::linear(x, &dense.weight, &dense.bias);
-        let [q, k, v] = &layer.projections;
-        let fused = Named {
-            weight: Tensor::cat(&[&q.weight, &k.weight, &v.weight], 0)?,
-            bias: Tensor::cat(&[&q.bias, &k.bias, &v.bias], 0)?,
+        let layer = &self.tensors.layers[number];
+        let product = |x: &Tensor, dense: &Named| x.matmul(&dense.weight.t()?);
+        let own;
+        let projections = if let Some(fused) = &self.projections[number] {
+            fused
+        } else {
+            own = fused(layer)?;
+            &own
         };
-        let context = ops::attention(&linear(x, &fused)?, offsets, self.tensors.heads)?;
-        let sum = (linear(&context, &layer.output)? + x)?;
-        let x = self.norm(&sum, &layer.attention_norm)?;
-        let inner = activate(self.activation, &linear(&x, &layer.up)?)?;
-        self.norm(&(linear(&inner, &layer.down)? + x)?, &layer.output_norm)
+        let context = ops::biased_attention(
+            &product(x, projections)?,
+            &projections.bias,
+            packed,
+            self.tensors.heads,
+        )?;
+        let (output, norm) = (&layer.output, &layer.attention_norm);
+        let x = self.norm(&product(&context, output)?, &output.bias, x, norm)?;
+        let up = product(&x, &layer.up)?;
+        let inner = match self.activation {
+            Activation::Gelu => ops::bias_gelu(&up, &layer.up.bias)?,
+            other => activate(other, &ops::add_bias(&up, &layer.up.bias)?)?,
+        };
+        let (down, norm) = (&layer.down, &layer.output_norm);
+        self.norm(&product(&inner, down)?, &down.bias, &x, norm)
     }
 
     /// The last states; `each` sees those after the embeddings and after each layer.
@@ -132,14 +178,14 @@ impl Stock {
         let rows = |table: &Tensor, rows: Vec<u32>| {
             ops::take(table, &Tensor::from_vec(rows, total, device)?)
         };
-        let sum =
-            (rows(&embeddings.words, batch.ids)? + rows(&embeddings.positions, batch.positions)?)?;
-        let sum = ops::add_bias(&sum, &embeddings.token_type.get(0)?)?;
-        let offsets = Arc::new(batch.offsets);
-        let mut states = self.norm(&sum, &embeddings.norm)?;
+        let words = rows(&embeddings.words, batch.ids)?;
+        let positions = rows(&embeddings.positions, batch.positions)?;
+        let kind = embeddings.token_type.get(0)?;
+        let packed = Arc::new(Packed::new(batch.offsets));
+        let mut states = self.norm(&words, &kind, &positions, &embeddings.norm)?;
         each(&states);
-        for layer in &self.tensors.layers {
-            states = self.layer(layer, &states, &offsets)?;
+        for number in 0..self.tensors.layers.len() {
+            states = self.layer(number, &states, &packed)?;
             each(&states);
         }
         Ok(states)
@@ -154,6 +200,10 @@ enum Backend {
 }
 
 impl Backend {
+    fn stock(tensors: ModelTensors, activation: Activation) -> candle_core::Result<Self> {
+        Ok(Self::Stock(Stock::new(tensors, activation)?))
+    }
+
     fn frozen<W: Into<Stored> + Clone>(
         tensors: &ModelTensors<W>,
         precision: Precision,
@@ -242,7 +292,7 @@ impl Bert {
     /// # Errors
     /// As [`Bert::load`].
     pub fn stock(vb: &VarBuilder, config: &EncoderConfig) -> candle_core::Result<Self> {
-        Self::new(vb, config, |stock| Ok(Backend::Stock(stock)))
+        Self::new(vb, config, Backend::stock)
     }
 
     /// With kernels by `kernels` where the CPU backend runs these tensors, else on candle's.
@@ -251,11 +301,11 @@ impl Bert {
         config: &EncoderConfig,
         kernels: impl FnOnce(&ModelTensors) -> candle_core::Result<Backend>,
     ) -> candle_core::Result<Self> {
-        Self::new(vb, config, |stock| {
-            if stock.activation == Activation::Gelu && stock.tensors.supported() {
-                kernels(&stock.tensors)
+        Self::new(vb, config, |tensors, activation| {
+            if activation == Activation::Gelu && tensors.supported() {
+                kernels(&tensors)
             } else {
-                Ok(Backend::Stock(stock))
+                Backend::stock(tensors, activation)
             }
         })
     }
@@ -263,15 +313,11 @@ impl Bert {
     fn new(
         vb: &VarBuilder,
         config: &EncoderConfig,
-        backend: impl FnOnce(Stock) -> candle_core::Result<Backend>,
+        backend: impl FnOnce(ModelTensors, Activation) -> candle_core::Result<Backend>,
     ) -> candle_core::Result<Self> {
-        let stock = Stock {
-            tensors: tensors(vb, config)?,
-            activation: config.activation,
-        };
         Ok(Self {
             info: EncoderInfo::of(config, vb.device()),
-            backend: backend(stock)?,
+            backend: backend(tensors(vb, config)?, config.activation)?,
             position_offset: config.position_offset(),
         })
     }

@@ -16,6 +16,7 @@ use candle_nn::VarBuilder;
 use super::config::{Activation, EncoderConfig, Family, ModernBertConfig};
 use super::error::EncoderError;
 use super::layers::{Dense, Norm, activate, packed_ids, places};
+use super::ops::Packed;
 use super::{Encoder, EncoderInfo, TokenStates, offsets_of};
 use rotary::{Frequencies, Rotation};
 
@@ -63,12 +64,7 @@ impl Layer {
         })
     }
 
-    fn forward(
-        &self,
-        x: &Tensor,
-        offsets: &Arc<Vec<usize>>,
-        rotation: &Rotation,
-    ) -> Result<Tensor> {
+    fn forward(&self, x: &Tensor, offsets: &Arc<Packed>, rotation: &Rotation) -> Result<Tensor> {
         let normed = match &self.attention_norm {
             Some(norm) => norm.forward(x)?,
             None => x.clone(),
@@ -143,7 +139,7 @@ impl Encoder for ModernBert {
             return Ok(TokenStates::none(&self.info)?);
         }
         let device = &self.info.device;
-        let offsets = Arc::new(offsets_of(sequences.iter().map(|s| s.len())));
+        let offsets = Arc::new(Packed::new(offsets_of(sequences.iter().map(|s| s.len()))));
         let places = places(sequences);
         let mut rotations = HashMap::new();
         for (local, frequencies) in [(true, &self.local), (false, &self.everywhere)] {

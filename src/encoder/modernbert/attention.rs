@@ -5,7 +5,7 @@ use std::sync::Arc;
 use candle_core::{Device, Result, Tensor};
 
 use super::super::layers::{join_heads, softmax, split_heads};
-use super::super::ops;
+use super::super::ops::{self, Packed};
 
 /// Queries that are compared with their keys at a time: bounds the memory of the scores.
 const BLOCK: usize = 256;
@@ -14,7 +14,7 @@ const BLOCK: usize = 256;
 /// A token sees `reach` tokens to either side and itself, or its whole sequence.
 pub(super) fn attention(
     qkv: &Tensor,
-    offsets: &Arc<Vec<usize>>,
+    offsets: &Arc<Packed>,
     heads: usize,
     reach: Option<usize>,
 ) -> Result<Tensor> {
@@ -88,7 +88,7 @@ mod tests {
 
     #[test]
     fn blocks_are_the_packed_attention_when_all_is_in_reach() -> Result<()> {
-        let offsets = Arc::new(vec![0, 1, 8, 2 * BLOCK + 30]);
+        let offsets = Arc::new(Packed::new(vec![0, 1, 8, 2 * BLOCK + 30]));
         let total = 2 * BLOCK + 30;
         let qkv = (values(&[total, 3 * 16], 9)? * 2.0)?;
         let packed = ops::attention(&qkv, &offsets, 2)?;
@@ -104,7 +104,7 @@ mod tests {
     #[test]
     fn a_token_out_of_reach_changes_nothing() -> Result<()> {
         let (total, reach) = (3 * BLOCK, 5);
-        let offsets = Arc::new(vec![0, total]);
+        let offsets = Arc::new(Packed::new(vec![0, total]));
         let qkv = values(&[total, 3 * 16], 3)?;
         let context = attention(&qkv, &offsets, 2, Some(reach))?;
         let middle = BLOCK;

@@ -4,7 +4,10 @@
 //! The backward pass recomputes the attention probabilities instead of storing them, as
 //! `FlashAttention` does (Dao et al. 2022, arXiv 2205.14135).
 
+use std::ops::Deref;
 use std::sync::Arc;
+#[cfg(feature = "cuda")]
+use std::sync::OnceLock;
 
 #[cfg(feature = "cuda")]
 use candle_core::CudaStorage;
@@ -14,20 +17,47 @@ use super::super::cpu::heads::Heads;
 use super::super::cpu::simd::Level;
 #[cfg(feature = "cuda")]
 use super::cuda;
-use super::fused;
 use super::rows::f32_slice;
+use super::{add_bias, fused};
+
+/// Where packed sequences begin and end: `[0, …, total]`, one more than there are sequences.
+#[derive(Debug)]
+pub struct Packed {
+    pub(super) offsets: Vec<usize>,
+    #[cfg(feature = "cuda")]
+    pub(super) tiles: OnceLock<cuda::Tiles>,
+}
+
+impl Packed {
+    /// Sequences that lie so behind each other.
+    pub fn new(offsets: Vec<usize>) -> Self {
+        Self {
+            offsets,
+            #[cfg(feature = "cuda")]
+            tiles: OnceLock::new(),
+        }
+    }
+}
+
+impl Deref for Packed {
+    type Target = [usize];
+
+    fn deref(&self) -> &[usize] {
+        &self.offsets
+    }
+}
 
 /// Where the heads of one packed `[total, 3 · hidden]` matrix lie.
 #[derive(Clone)]
 struct Attention {
-    offsets: Arc<Vec<usize>>,
+    packed: Arc<Packed>,
     heads: usize,
 }
 
 impl Attention {
     fn heads(&self, hidden: usize) -> Heads<'_> {
         Heads {
-            offsets: &self.offsets,
+            offsets: &self.packed,
             heads: self.heads,
             hidden,
         }
@@ -51,7 +81,7 @@ impl CustomOp1 for Attention {
     #[cfg(feature = "cuda")]
     fn cuda_fwd(&self, qkv: &CudaStorage, layout: &Layout) -> Result<(CudaStorage, Shape)> {
         let (total, width) = layout.shape().dims2()?;
-        let out = cuda::attention((qkv, layout), &self.offsets, self.heads)?;
+        let out = cuda::attention((qkv, layout), None, &self.packed, self.heads)?;
         Ok((out, Shape::from((total, width / 3))))
     }
 
@@ -96,38 +126,62 @@ impl CustomOp2 for AttentionGrad {
         grad_layout: &Layout,
     ) -> Result<(CudaStorage, Shape)> {
         let grad = (grad, grad_layout);
-        let out = cuda::attention_grad((qkv, layout), grad, &self.0.offsets, self.0.heads)?;
+        let out = cuda::attention_grad((qkv, layout), grad, &self.0.packed, self.0.heads)?;
         Ok((out, layout.shape().clone()))
     }
 }
 
 /// Multi-head self-attention of packed sequences.
 ///
-/// `qkv` is `[total, 3 · hidden]`: queries, keys and values side by side; `offsets` says where
+/// `qkv` is `[total, 3 · hidden]`: queries, keys and values side by side; `packed` says where
 /// each sequence begins and ends. Gives `[total, hidden]`, before the output projection.
 ///
 /// # Errors
 /// When shapes and offsets do not fit.
-pub fn attention(qkv: &Tensor, offsets: &Arc<Vec<usize>>, heads: usize) -> Result<Tensor> {
+pub fn attention(qkv: &Tensor, packed: &Arc<Packed>, heads: usize) -> Result<Tensor> {
+    let head = head(qkv, packed, heads)?;
+    if fused(qkv) && has_kernel(qkv, head) {
+        qkv.apply_op1(Attention {
+            packed: packed.clone(),
+            heads,
+        })
+    } else {
+        padded(qkv, packed, heads)
+    }
+}
+
+/// The same of projections whose bias `[3 · hidden]` is not in `qkv` yet.
+///
+/// # Errors
+/// As [`attention`].
+pub fn biased_attention(
+    qkv: &Tensor,
+    bias: &Tensor,
+    packed: &Arc<Packed>,
+    heads: usize,
+) -> Result<Tensor> {
+    #[cfg(feature = "cuda")]
+    if super::only_reads(&[qkv, bias]) && has_kernel(qkv, head(qkv, packed, heads)?) {
+        return cuda::biased_attention(qkv, bias, packed, heads);
+    }
+    attention(&add_bias(qkv, bias)?, packed, heads)
+}
+
+/// Width of a head.
+fn head(qkv: &Tensor, packed: &Packed, heads: usize) -> Result<usize> {
     let (total, width) = qkv.dims2()?;
-    if offsets.first() != Some(&0)
-        || offsets.last() != Some(&total)
-        || !offsets.is_sorted()
+    if packed.first() != Some(&0)
+        || packed.last() != Some(&total)
+        || !packed.is_sorted()
         || heads == 0
         || width % (3 * heads) != 0
     {
+        let offsets = &packed.offsets;
         bail!(
             "attention: {total} rows of {width} do not fit offsets {offsets:?} and {heads} heads"
         );
     }
-    if fused(qkv) && has_kernel(qkv, width / 3 / heads) {
-        qkv.apply_op1(Attention {
-            offsets: offsets.clone(),
-            heads,
-        })
-    } else {
-        padded(qkv, offsets, heads)
-    }
+    Ok(width / 3 / heads)
 }
 
 /// Whether the device has a kernel for heads of this width.
@@ -186,11 +240,11 @@ mod tests {
     use std::sync::Arc;
 
     use super::super::testing::{assert_same, values};
-    use super::{attention, padded};
+    use super::{Packed, attention, padded};
 
     #[test]
     fn same_as_padded_candle() -> candle_core::Result<()> {
-        let offsets = Arc::new(vec![0, 1, 8, 25, 32]);
+        let offsets = Arc::new(Packed::new(vec![0, 1, 8, 25, 32]));
         let qkv = (values(&[32, 3 * 24], 9)? * 2.0)?;
         assert_same(
             &[qkv],
@@ -203,8 +257,8 @@ mod tests {
     #[test]
     fn offsets_must_fit() -> candle_core::Result<()> {
         let qkv = values(&[4, 12], 1)?;
-        assert!(attention(&qkv, &Arc::new(vec![0, 3]), 2).is_err());
-        assert!(attention(&qkv, &Arc::new(vec![0, 4]), 3).is_err());
+        assert!(attention(&qkv, &Arc::new(Packed::new(vec![0, 3])), 2).is_err());
+        assert!(attention(&qkv, &Arc::new(Packed::new(vec![0, 4])), 3).is_err());
         Ok(())
     }
 
@@ -213,8 +267,9 @@ mod tests {
     #[ignore = "needs an NVIDIA card"]
     fn same_on_a_card() -> candle_core::Result<()> {
         use super::super::testing::{card, distance};
+        use super::{add_bias, biased_attention};
         // Longer than a tile of the kernel, and not a multiple of it.
-        let offsets = Arc::new(vec![0, 1, 8, 25, 32, 173, 260]);
+        let offsets = Arc::new(Packed::new(vec![0, 1, 8, 25, 32, 173, 260]));
         for heads in [6, 3] {
             let qkv = (values(&[260, 3 * 192], 9)? * 2.0)?.to_device(&card()?)?;
             assert_same(
@@ -223,10 +278,19 @@ mod tests {
                 |t| padded(&t[0], &offsets, heads),
                 2e-5,
             )?;
-            let narrow = attention(&qkv.to_dtype(candle_core::DType::BF16)?, &offsets, heads)?;
-            let wide = attention(&qkv, &offsets, heads)?;
-            let error = distance(&narrow.to_dtype(candle_core::DType::F32)?, &wide)?;
-            assert!(error < 0.02, "{error}");
+            let bias = values(&[3 * 192], 10)?.to_device(&card()?)?;
+            let plain = padded(&add_bias(&qkv, &bias)?, &offsets, heads)?;
+            let wide = biased_attention(&qkv, &bias, &offsets, heads)?;
+            let error = distance(&wide, &plain)?;
+            assert!(error < 2e-5, "{error}");
+            let narrow = |x: &candle_core::Tensor| x.to_dtype(candle_core::DType::BF16);
+            let found = biased_attention(&narrow(&qkv)?, &narrow(&bias)?, &offsets, heads)?;
+            let error = distance(&found.to_dtype(candle_core::DType::F32)?, &plain)?;
+            assert!(error < 0.03, "{error}");
+            let found = attention(&narrow(&qkv)?, &offsets, heads)?;
+            let plain = padded(&qkv, &offsets, heads)?;
+            let error = distance(&found.to_dtype(candle_core::DType::F32)?, &plain)?;
+            assert!(error < 0.03, "{error}");
         }
         Ok(())
     }

@@ -9,8 +9,8 @@ use rayon::prelude::*;
 
 #[cfg(feature = "cuda")]
 use super::cuda;
-use super::fused;
 use super::rows::{exp, f32_slice};
+use super::{add_bias, fused};
 
 /// Values per parallel task.
 const CHUNK: usize = 1 << 14;
@@ -126,6 +126,18 @@ pub fn gelu(x: &Tensor) -> Result<Tensor> {
     }
 }
 
+/// Exact GELU of `x + bias` for `x` `[rows, width]` and `bias` `[width]`.
+///
+/// # Errors
+/// When the shapes do not fit.
+pub fn bias_gelu(x: &Tensor, bias: &Tensor) -> Result<Tensor> {
+    #[cfg(feature = "cuda")]
+    if super::only_reads(&[x, bias]) && cuda::has_bias_gelu(bias.dim(0)?) {
+        return cuda::bias_gelu(x, bias);
+    }
+    gelu(&add_bias(x, bias)?)
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::testing::{assert_same, values};
@@ -143,5 +155,25 @@ mod tests {
     fn same_on_a_card() -> candle_core::Result<()> {
         let x = (values(&[3, 301], 5)? * 6.0)?.to_device(&super::super::testing::card()?)?;
         assert_same(&[x], |t| gelu(&t[0]), |t| t[0].gelu_erf(), 2e-6)
+    }
+
+    #[cfg(feature = "cuda")]
+    #[test]
+    #[ignore = "needs an NVIDIA card"]
+    fn biased_on_a_card() -> candle_core::Result<()> {
+        use super::super::testing::{card, distance};
+        use super::{add_bias, bias_gelu};
+        let card = card()?;
+        for width in [96, 1536, 30] {
+            let x = (values(&[301, width], 5)? * 6.0)?.to_device(&card)?;
+            let bias = values(&[width], 6)?.to_device(&card)?;
+            let expected = add_bias(&x, &bias)?.gelu_erf()?;
+            assert!(distance(&bias_gelu(&x, &bias)?, &expected)? < 4e-6);
+            let narrow = |x: &candle_core::Tensor| x.to_dtype(candle_core::DType::BF16);
+            let found = bias_gelu(&narrow(&x)?, &narrow(&bias)?)?;
+            let found = found.to_dtype(candle_core::DType::F32)?;
+            assert!(distance(&found, &expected)? < 0.05);
+        }
+        Ok(())
     }
 }

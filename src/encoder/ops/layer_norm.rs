@@ -6,8 +6,8 @@ use candle_core::{CpuStorage, CustomOp3, D, Layout, Result, Shape, Tensor, bail}
 
 #[cfg(feature = "cuda")]
 use super::cuda;
-use super::fused;
 use super::rows::{ROWS_PER_TASK, f32_slice, for_each_row, lane_sum};
+use super::{add_bias, fused};
 use rayon::prelude::*;
 
 #[derive(Clone, Copy)]
@@ -187,6 +187,27 @@ pub fn layer_norm(x: &Tensor, gamma: &Tensor, beta: &Tensor, eps: f64) -> Result
     }
 }
 
+/// [`layer_norm`] of `x + bias + other`, for `x` and `other` `[rows, width]` and `bias` `[width]`.
+///
+/// # Errors
+/// As [`layer_norm`].
+pub fn add_norm(
+    x: &Tensor,
+    bias: &Tensor,
+    other: &Tensor,
+    (gamma, beta): (&Tensor, &Tensor),
+    eps: f64,
+) -> Result<Tensor> {
+    #[cfg(feature = "cuda")]
+    if super::only_reads(&[x, bias, other, gamma, beta])
+        && x.shape() == other.shape()
+        && cuda::has_add_norm(x.dim(1)?)
+    {
+        return cuda::add_norm(x, bias, other, (gamma, beta), eps as f32);
+    }
+    layer_norm(&(add_bias(x, bias)? + other)?, gamma, beta, eps)
+}
+
 fn plain(x: &Tensor, gamma: &Tensor, beta: &Tensor, eps: f64) -> Result<Tensor> {
     let centred = x.broadcast_sub(&x.mean_keepdim(D::Minus1)?)?;
     let var = centred.sqr()?.mean_keepdim(D::Minus1)?;
@@ -229,6 +250,36 @@ mod tests {
                 |t| plain(&t[0], &t[1], &t[2], 1e-12),
                 1e-4,
             )?;
+        }
+        Ok(())
+    }
+
+    #[cfg(feature = "cuda")]
+    #[test]
+    #[ignore = "needs an NVIDIA card"]
+    fn sums_are_normalised_on_a_card() -> candle_core::Result<()> {
+        use super::super::testing::{card, distance};
+        use super::{add_bias, add_norm};
+        let card = card()?;
+        for (rows, width) in [(41, 48), (700, 384), (9, 1024), (9, 1028)] {
+            let make = |shape: &[usize], seed| values(shape, seed)?.to_device(&card);
+            let (x, other) = (make(&[rows, width], 3)?, make(&[rows, width], 4)?);
+            let [bias, gamma, beta] = [5, 6, 7].map(|seed| make(&[width], seed));
+            let (bias, gamma, beta) = (bias?, gamma?, beta?);
+            let expected = plain(&(add_bias(&x, &bias)? + &other)?, &gamma, &beta, 1e-12)?;
+            let found = add_norm(&x, &bias, &other, (&gamma, &beta), 1e-12)?;
+            assert!(distance(&found, &expected)? < 1e-4);
+            let narrow = |x: &candle_core::Tensor| x.to_dtype(candle_core::DType::BF16);
+            let (gamma, beta) = (narrow(&gamma)?, narrow(&beta)?);
+            let found = add_norm(
+                &narrow(&x)?,
+                &narrow(&bias)?,
+                &narrow(&other)?,
+                (&gamma, &beta),
+                1e-12,
+            )?;
+            let found = found.to_dtype(candle_core::DType::F32)?;
+            assert!(distance(&found, &expected)? < 0.05);
         }
         Ok(())
     }

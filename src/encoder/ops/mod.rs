@@ -13,10 +13,10 @@ mod layer_norm;
 mod rows;
 mod take;
 
-pub use attention::attention;
+pub use attention::{Packed, attention, biased_attention};
 pub use bias::add_bias;
-pub use gelu::gelu;
-pub use layer_norm::layer_norm;
+pub use gelu::{bias_gelu, gelu};
+pub use layer_norm::{add_norm, layer_norm};
 pub use take::take;
 
 use candle_core::{DType, Result, Tensor};
@@ -31,6 +31,16 @@ fn fused(x: &Tensor) -> bool {
         _ => false,
     };
     readable && x.is_contiguous()
+}
+
+/// Whether kernels can read all of `tensors` that have no way back.
+#[cfg(feature = "cuda")]
+fn only_reads(tensors: &[&Tensor]) -> bool {
+    let readable = |x: &&Tensor| x.device().is_cuda() && fused(x) && !x.track_op();
+    tensors.iter().all(readable)
+        && tensors
+            .windows(2)
+            .all(|pair| pair[0].dtype() == pair[1].dtype())
 }
 
 /// `x · wᵀ + b` for `x` `[rows, in]`, `w` `[out, in]` and `b` `[out]`.

@@ -25,8 +25,11 @@ __device__ __forceinline__ void bring(float4 (*to)[D / 4], const T *from, int co
   }
 }
 
+// `bias` is that of the projections, `[3 hidden]`, or null. That of the keys adds the same to all scores of a
+// row: softmax drops it. That of the values is added to their mean.
 template <typename T, int D>
-__device__ void attention(const T *qkv, const int *tiles, T *out, int hidden, float scale) {
+__device__ void attention(const T *qkv, const T *bias, const int *tiles, T *out, int hidden,
+                          float scale) {
   __shared__ float4 keys[TILE][D / 4], values[TILE][D / 4];
   const Tile t = tile_of(tiles);
   const int stride = 3 * hidden, head = blockIdx.y * D;
@@ -35,8 +38,9 @@ __device__ void attention(const T *qkv, const int *tiles, T *out, int hidden, fl
   float most = -INFINITY, total = 0.0f;
 #pragma unroll
   for (int c = 0; c < D / 4; c++) {
-    q[c] = live ? times4(scale, load4(qkv + (size_t)t.row * stride + head + 4 * c))
-                : make_float4(0, 0, 0, 0);
+    q[c] = live ? load4(qkv + (size_t)t.row * stride + head + 4 * c) : make_float4(0, 0, 0, 0);
+    if (bias) add4(q[c], 1.0f, load4(bias + head + 4 * c));
+    q[c] = times4(scale, q[c]);
     sum[c] = make_float4(0, 0, 0, 0);
   }
   for (int base = t.start; base < t.end; base += TILE) {
@@ -65,8 +69,11 @@ __device__ void attention(const T *qkv, const int *tiles, T *out, int hidden, fl
   }
   if (!live) return;
 #pragma unroll
-  for (int c = 0; c < D / 4; c++)
-    store4(out + (size_t)t.row * hidden + head + 4 * c, times4(1.0f / total, sum[c]));
+  for (int c = 0; c < D / 4; c++) {
+    float4 mean = times4(1.0f / total, sum[c]);
+    if (bias) add4(mean, 1.0f, load4(bias + 2 * hidden + head + 4 * c));
+    store4(out + (size_t)t.row * hidden + head + 4 * c, mean);
+  }
 }
 
 // The gradient of the queries, into the first third of `out`; `stats` `[heads, rows]` gets the logarithm
@@ -184,10 +191,11 @@ __device__ void attention_keys(const float *qkv, const float *grad, const int *t
   }
 }
 
-#define ATTENTION(TYPE, NAME, D)                                                                   \
-  extern "C" __global__ void attention_##D##_##NAME(const TYPE *qkv, const int *tiles, TYPE *out,  \
-                                                    int hidden, float scale) {                     \
-    attention<TYPE, D>(qkv, tiles, out, hidden, scale);                                            \
+#define ATTENTION(D)                                                                               \
+  extern "C" __global__ void attention_##D##_f32(const float *qkv, const float *bias,              \
+                                                 const int *tiles, float *out, int hidden,         \
+                                                 float scale) {                                    \
+    attention<float, D>(qkv, bias, tiles, out, hidden, scale);                                     \
   }
 #define ATTENTION_GRAD(D)                                                                          \
   extern "C" __global__ void attention_queries_##D##_f32(                                          \
@@ -200,9 +208,7 @@ __device__ void attention_keys(const float *qkv, const float *grad, const int *t
       int rows, int hidden, float scale) {                                                         \
     attention_keys<D>(qkv, grad, tiles, out, stats, rows, hidden, scale);                          \
   }
-ATTENTION(float, f32, 32)
-ATTENTION(float, f32, 64)
-ATTENTION(bf16, bf16, 32)
-ATTENTION(bf16, bf16, 64)
+ATTENTION(32)
+ATTENTION(64)
 ATTENTION_GRAD(32)
 ATTENTION_GRAD(64)

@@ -4,6 +4,7 @@
 // A `row` is `width` values that lie behind each other. Launch shapes are in `mod.rs`.
 
 #include "attention.cuh"
+#include "tensor_attention.cuh"
 #include "values.cuh"
 
 __device__ __forceinline__ float warp_sum(float x) {
@@ -49,6 +50,54 @@ extern "C" __global__ void layer_norm_f32(const float *x, const float *gamma, co
 extern "C" __global__ void layer_norm_bf16(const bf16 *x, const bf16 *gamma, const bf16 *beta,
                                            bf16 *out, uint32_t rows, uint32_t width, float eps) {
   layer_norm(x, gamma, beta, out, rows, width, eps);
+}
+
+// Layer norm of `x + bias + other`, for reading alone: one warp per row, which stays in its registers. The
+// width is a multiple of 4 and at most `4 * 32 * PARTS`.
+const int PARTS = 8;
+template <typename T>
+__device__ void add_norm(const T *x, const T *bias, const T *other, const T *gamma, const T *beta,
+                         T *out, uint32_t rows, uint32_t width, float eps) {
+  const uint32_t row = warp_row(), own = threadIdx.x % 32 * 4;
+  if (row >= rows) return;
+  const size_t at = (size_t)row * width;
+  float4 sums[PARTS];
+  float sum = 0.0f, square = 0.0f;
+#pragma unroll
+  for (int p = 0; p < PARTS; p++) {
+    const uint32_t i = own + 128 * p;
+    if (i >= width) break;
+    sums[p] = load4(x + at + i);
+    add4(sums[p], 1.0f, load4(bias + i));
+    add4(sums[p], 1.0f, load4(other + at + i));
+    sum += sums[p].x + sums[p].y + sums[p].z + sums[p].w;
+  }
+  const float mean = warp_sum(sum) / width;
+#pragma unroll
+  for (int p = 0; p < PARTS; p++) {
+    if (own + 128 * p >= width) break;
+    add4(sums[p], -mean, make_float4(1, 1, 1, 1));
+    square += dot4(sums[p], sums[p]);
+  }
+  const float by = rsqrtf(warp_sum(square) / width + eps);
+#pragma unroll
+  for (int p = 0; p < PARTS; p++) {
+    const uint32_t i = own + 128 * p;
+    if (i >= width) break;
+    const float4 g = load4(gamma + i), b = load4(beta + i), d = times4(by, sums[p]);
+    store4(out + at + i,
+           make_float4(d.x * g.x + b.x, d.y * g.y + b.y, d.z * g.z + b.z, d.w * g.w + b.w));
+  }
+}
+extern "C" __global__ void add_norm_f32(const float *x, const float *bias, const float *other,
+                                        const float *gamma, const float *beta, float *out,
+                                        uint32_t rows, uint32_t width, float eps) {
+  add_norm(x, bias, other, gamma, beta, out, rows, width, eps);
+}
+extern "C" __global__ void add_norm_bf16(const bf16 *x, const bf16 *bias, const bf16 *other,
+                                         const bf16 *gamma, const bf16 *beta, bf16 *out,
+                                         uint32_t rows, uint32_t width, float eps) {
+  add_norm(x, bias, other, gamma, beta, out, rows, width, eps);
 }
 
 // The gradient of x, one warp per row; `stats` gets mean and reciprocal deviation of each row.
@@ -145,6 +194,25 @@ extern "C" __global__ void gelu_f32(const float *x, float *out, size_t count) {
 extern "C" __global__ void gelu_bf16(const bf16 *x, bf16 *out, size_t count) {
   gelu(x, out, count);
 }
+// GELU of `x + bias`, for reading alone: four values a thread, `fours` a row.
+template <typename T>
+__device__ void bias_gelu(const T *x, const T *bias, T *out, uint32_t count, uint32_t fours) {
+  const uint32_t i = blockIdx.x * blockDim.x + threadIdx.x;
+  if (i >= count) return;
+  float4 v = load4(x + 4 * (size_t)i);
+  add4(v, 1.0f, load4(bias + 4 * (i % fours)));
+  store4(out + 4 * (size_t)i, make_float4(v.x * normal_cdf(v.x), v.y * normal_cdf(v.y),
+                                          v.z * normal_cdf(v.z), v.w * normal_cdf(v.w)));
+}
+extern "C" __global__ void bias_gelu_f32(const float *x, const float *bias, float *out,
+                                         uint32_t count, uint32_t fours) {
+  bias_gelu(x, bias, out, count, fours);
+}
+extern "C" __global__ void bias_gelu_bf16(const bf16 *x, const bf16 *bias, bf16 *out,
+                                          uint32_t count, uint32_t fours) {
+  bias_gelu(x, bias, out, count, fours);
+}
+
 extern "C" __global__ void gelu_grad_f32(const float *x, const float *grad, float *out,
                                          size_t count) {
   const size_t i = place();

@@ -15,9 +15,11 @@ use candle_core::{CudaDevice, CudaStorage, DType, Device, Layout, Result, WithDT
 
 mod attention;
 mod optimiser;
+mod reading;
 
-pub use attention::{attention, attention_grad, has_attention};
+pub use attention::{Tiles, attention, attention_grad, has_attention};
 pub use optimiser::{add_squares, moment, update};
+pub use reading::{add_norm, bias_gelu, biased_attention, has_add_norm, has_bias_gelu};
 
 const PTX: &str = include_str!(concat!(env!("OUT_DIR"), "/kernels.ptx"));
 

@@ -12,6 +12,9 @@ __device__ __forceinline__ float value(bf16 x) { return __bfloat162float(x); }
 __device__ __forceinline__ void store(float *to, float x) { *to = x; }
 __device__ __forceinline__ void store(bf16 *to, float x) { *to = __float2bfloat16(x); }
 
+__device__ __forceinline__ float2 load2(const bf16 *from) {
+  return __bfloat1622float2(*(const __nv_bfloat162 *)from);
+}
 // Four neighbouring values; the address is a multiple of their size.
 __device__ __forceinline__ float4 load4(const float *from) { return *(const float4 *)from; }
 __device__ __forceinline__ float4 load4(const bf16 *from) {
