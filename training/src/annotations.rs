@@ -1,9 +1,9 @@
 //! Stage `annotations`: labels of our own joined with the texts that they are of.
 //!
 //! `training/annotations/labels.tsv` says of actors in texts of the corpora what the author's stance toward
-//! them is, by the guide beside it. It holds no text: a line is the target's id as `passages` writes it, the
-//! first 12 hexadecimal digits of the SHA-256 of the text, and the label, with `?` where a careful reader
-//! could disagree; such a label counts half in training.
+//! them is, by the guide beside it. It holds no text: a line is the first 12 hexadecimal digits of the SHA-256
+//! of the text, the actor's id in the registry, and the label, with `?` where a careful reader could disagree;
+//! such a label counts half in training.
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -14,6 +14,7 @@ use stance::prediction::Stance;
 
 use crate::data::examples::{self, StanceExample, StanceTarget};
 use crate::data::record::StanceRecord;
+use crate::data::splits::{self, Split};
 use crate::data::{DataError, lines};
 
 /// What a label counts that a careful reader could disagree with.
@@ -31,15 +32,23 @@ pub struct Args {
     /// The labels.
     #[arg(long, default_value = "training/annotations/labels.tsv")]
     pub labels: PathBuf,
+    /// Rows of this split alone: `train`, `validation` or `test`; of all when absent.
+    #[arg(long, value_parser = split)]
+    pub split: Option<Split>,
     /// File for the labelled rows, in the unified form that `prepare --extra` reads.
     #[arg(long)]
     pub out: PathBuf,
 }
 
-/// One label and the text that it is of.
+fn split(name: &str) -> Result<Split, String> {
+    let all = [Split::Train, Split::Validation, Split::Test];
+    let found = all.into_iter().find(|split| split.as_str() == name);
+    found.ok_or_else(|| "train, validation or test expected".to_owned())
+}
+
+/// What is said of one actor in one text.
 #[derive(Debug, PartialEq)]
 struct Label {
-    text: String,
     stance: Stance,
     arguable: bool,
 }
@@ -52,19 +61,21 @@ pub fn run(args: &Args) -> Result<(), DataError> {
     let mut labels = read(&args.labels)?;
     let all = labels.len();
     let mut counts: BTreeMap<(String, String, &str), usize> = BTreeMap::new();
-    let mut others = 0;
     let mut out = lines::create(&args.out)?;
     for path in &args.rows {
         for row in examples::read::<StanceExample>(path)? {
+            if args
+                .split
+                .is_some_and(|only| splits::by_text(&row.text) != only)
+            {
+                continue;
+            }
             let text = hash(&row.text);
             for target in &row.targets {
-                let Some(label) = labels.remove(&target.id) else {
+                let actor = target.id.rsplit(':').next().unwrap_or_default();
+                let Some(label) = labels.remove(&(text.clone(), actor.to_owned())) else {
                     continue;
                 };
-                if label.text != text {
-                    others += 1;
-                    continue;
-                }
                 let record = record(&row, target, &label);
                 lines::write_row(&mut out, &args.out, &record)?;
                 let key = (record.dataset, record.lang, label.stance.as_str());
@@ -79,7 +90,7 @@ pub fn run(args: &Args) -> Result<(), DataError> {
         println!("{set}\t{language}\t{stance}\t{count}");
     }
     println!(
-        "{all} labels: {joined} joined, {others} of another text, {} without a row",
+        "{all} labels: {joined} joined, {} without a row",
         labels.len()
     );
     if joined == 0 {
@@ -88,14 +99,14 @@ pub fn run(args: &Args) -> Result<(), DataError> {
     Ok(())
 }
 
-/// The labels by their targets' ids.
-fn read(path: &Path) -> Result<BTreeMap<String, Label>, DataError> {
+/// The labels by the hash of their text and their actor.
+fn read(path: &Path) -> Result<BTreeMap<(String, String), Label>, DataError> {
     let mut labels = BTreeMap::new();
     for line in lines::Lines::open(path)? {
         let (row, line) = line?;
         let fault = |message: String| DataError::row(path, row, message);
         let fields: Vec<&str> = line.split('\t').collect();
-        let [id, text, label] = fields[..] else {
+        let [text, actor, label] = fields[..] else {
             return Err(fault(format!("{} fields instead of 3", fields.len())));
         };
         let name = label.strip_suffix('?').unwrap_or(label);
@@ -103,12 +114,12 @@ fn read(path: &Path) -> Result<BTreeMap<String, Label>, DataError> {
         let stance = stance
             .ok_or_else(|| fault(format!("label {label:?} is not favor, against or neutral")))?;
         let label = Label {
-            text: text.to_owned(),
             stance,
             arguable: label.ends_with('?'),
         };
-        if labels.insert(id.to_owned(), label).is_some() {
-            return Err(fault(format!("{id} has two labels")));
+        let key = (text.to_owned(), actor.to_owned());
+        if labels.insert(key, label).is_some() {
+            return Err(fault(format!("{text} {actor} has two labels")));
         }
     }
     Ok(labels)
@@ -153,6 +164,12 @@ mod tests {
 
     const ROW: &str = r#"{"id": "passages:ar:1", "dataset": "passages", "lang": "ar", "text": "أدان الكاتب قصف روسيا للمدينة. زار وفد من الصين المعرض.", "targets": [{"id": "passages:ar:1:russia", "name": "Russia", "alt": "روسيا", "spans": [[29, 39]], "stance": "neutral", "kind": "actor"}, {"id": "passages:ar:1:china", "name": "China", "spans": [[75, 85]], "stance": "neutral", "kind": "actor"}]}"#;
 
+    #[test]
+    fn splits_have_their_names() {
+        assert_eq!(split("test"), Ok(Split::Test));
+        assert!(split("tests").is_err());
+    }
+
     fn joined(labels: &str) -> Result<Vec<StanceRecord>, DataError> {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
@@ -161,6 +178,7 @@ mod tests {
         let args = Args {
             rows: vec![path("rows.jsonl")],
             labels: path("labels.tsv"),
+            split: None,
             out: path("out.jsonl"),
         };
         run(&args)?;
@@ -174,9 +192,8 @@ mod tests {
         let row: StanceExample = serde_json::from_str(ROW).unwrap();
         let text = hash(&row.text);
         assert_eq!(text.len(), DIGITS);
-        let labels = format!(
-            "passages:ar:1:russia\t{text}\tagainst\npassages:ar:1:china\t{text}\tneutral?\npassages:ar:2:china\t{text}\tfavor"
-        );
+        let labels =
+            format!("{text}\trussia\tagainst\n{text}\tchina\tneutral?\n{text}\tfrance\tfavor");
         let rows = joined(&labels).unwrap();
         assert_eq!(rows.len(), 2);
         assert_eq!(rows[0].dataset, "annotated_passages");
@@ -197,12 +214,12 @@ mod tests {
 
     #[test]
     fn what_fits_no_text_is_refused() {
-        let other = joined("passages:ar:1:russia\t000000000000\tagainst").unwrap_err();
+        let other = joined("000000000000\trussia\tagainst").unwrap_err();
         assert!(other.to_string().contains("no label fits"), "{other}");
         for (labels, message) in [
-            ("passages:ar:1:russia\tagainst", "2 fields"),
-            ("a\t0\tagainst\na\t0\tagainst", "two labels"),
-            ("a\t0\tmaybe", "not favor, against or neutral"),
+            ("000000000000\tagainst", "2 fields"),
+            ("0\ta\tagainst\n0\ta\tfavor", "two labels"),
+            ("0\ta\tmaybe", "not favor, against or neutral"),
         ] {
             let error = joined(labels).unwrap_err().to_string();
             assert!(error.contains(message), "{error}");

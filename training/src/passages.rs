@@ -229,7 +229,7 @@ impl Drawer {
                 .leaks(Split::Train, &text[sentence.clone()], None)
         };
         let fits = WORDS.contains(&text.split_whitespace().count()) && !all.iter().any(held);
-        fits.then(|| 0..text.len())
+        fits.then_some(0..text.len())
     }
 
     /// Sentences from one of them on, up to a length that is drawn too, none of which measures.
