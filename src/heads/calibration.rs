@@ -1,16 +1,21 @@
 //! Turning logits into probabilities that mean what they say: temperature scaling (Guo et al.
 //! 2017, arXiv 1706.04599) and the thresholds below which the model does not commit.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::stance::CLASSES;
 
 /// Temperatures and thresholds, chosen on validation data.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Calibration {
-    /// Stance logits are divided by this before the softmax.
+    /// Stance logits are divided by this before the softmax, where `stance_languages` has nothing nearer.
     pub stance_temperature: f32,
+    /// Temperatures of languages (ISO 639-1) of which there were validation rows enough.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub stance_languages: BTreeMap<String, LanguageTemperatures>,
     /// The model abstains when the best stance is less probable than this.
     pub stance_threshold: f32,
     /// Topic logits are divided by this before the sigmoid.
@@ -19,10 +24,33 @@ pub struct Calibration {
     pub topic_threshold: f32,
 }
 
+/// Temperatures of the stance in texts of a language: a model is surer of what is said of an actor that the
+/// text names than of one that it does not.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LanguageTemperatures {
+    /// Of actors that the text names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub named: Option<f32>,
+    /// Of actors that it never names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unnamed: Option<f32>,
+}
+
+/// What is asked of a stance that its temperature depends on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Asked<'a> {
+    /// ISO 639-1 code of the text's language.
+    pub language: &'a str,
+    /// The text names the actor.
+    pub named: bool,
+}
+
 impl Default for Calibration {
     fn default() -> Self {
         Self {
             stance_temperature: 1.0,
+            stance_languages: BTreeMap::new(),
             stance_threshold: 0.5,
             topic_temperature: 1.0,
             topic_threshold: 0.5,
@@ -32,8 +60,23 @@ impl Default for Calibration {
 
 impl Calibration {
     /// Probabilities of favor, against and neutral.
-    pub fn stance(&self, logits: [f32; CLASSES]) -> [f32; CLASSES] {
-        softmax(logits.map(|x| x / self.stance_temperature))
+    pub fn stance(&self, asked: Asked, logits: [f32; CLASSES]) -> [f32; CLASSES] {
+        let temperature = self.temperature(asked);
+        softmax(logits.map(|x| x / temperature))
+    }
+
+    fn temperature(&self, asked: Asked) -> f32 {
+        let own = self.stance_languages.get(asked.language);
+        let own = own.and_then(|own| if asked.named { own.named } else { own.unnamed });
+        own.unwrap_or(self.stance_temperature)
+    }
+
+    /// Whether everything can be divided by the temperatures.
+    pub fn is_valid(&self) -> bool {
+        let own = self.stance_languages.values();
+        let own = own.flat_map(|own| [own.named, own.unnamed]).flatten();
+        own.chain([self.stance_temperature, self.topic_temperature])
+            .all(|temperature| temperature > 0.0 && temperature.is_finite())
     }
 
     /// Probability of a topic.
@@ -103,7 +146,47 @@ fn golden_section(f: impl Fn(f64) -> f64, mut low: f64, mut high: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{fit_sigmoid_temperature, fit_temperature, softmax};
+    use super::{
+        Asked, Calibration, LanguageTemperatures, fit_sigmoid_temperature, fit_temperature, softmax,
+    };
+
+    #[test]
+    fn the_nearest_temperature_counts() {
+        let mut calibration = Calibration {
+            stance_temperature: 2.0,
+            ..Calibration::default()
+        };
+        let own = LanguageTemperatures {
+            named: Some(4.0),
+            unnamed: None,
+        };
+        calibration.stance_languages.insert("ar".to_owned(), own);
+        for (language, named, expected) in
+            [("ar", true, 4.0), ("ar", false, 2.0), ("ru", true, 2.0)]
+        {
+            let found = calibration.temperature(Asked { language, named });
+            assert!(
+                (found - expected).abs() < 1e-6,
+                "{language} {named}: {found}"
+            );
+        }
+        assert!(calibration.is_valid());
+        let text = serde_json::to_string(&calibration).unwrap();
+        assert!(
+            text.contains(r#""stance_languages":{"ar":{"named":4.0}}"#),
+            "{text}"
+        );
+        assert_eq!(
+            serde_json::from_str::<Calibration>(&text).unwrap(),
+            calibration
+        );
+        let bad = LanguageTemperatures {
+            named: None,
+            unnamed: Some(0.0),
+        };
+        calibration.stance_languages.insert("ru".to_owned(), bad);
+        assert!(!calibration.is_valid());
+    }
 
     #[test]
     fn softmax_is_stable() {

@@ -68,8 +68,7 @@ impl HeadsConfig {
         if self.inner == 0 || self.topics.is_empty() {
             return Err("`inner` and `topics` must not be empty".to_owned());
         }
-        let c = &self.calibration;
-        if !(c.stance_temperature > 0.0 && c.topic_temperature > 0.0) {
+        if !self.calibration.is_valid() {
             return Err("temperatures must be positive".to_owned());
         }
         Ok(())

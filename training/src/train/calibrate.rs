@@ -1,18 +1,23 @@
 //! Stage `calibrate`: temperatures and thresholds from validation rows.
 //!
 //! Temperatures minimise the negative log-likelihood (Guo et al. 2017, arXiv 1706.04599); a set
-//! counts by the root of its rows, as in training. The stance threshold is the smallest at which the answers that are
+//! counts by the root of its rows, as in training. A language of which there are rows enough has its own, for actors
+//! that a text names and for those that it does not. The stance threshold is the smallest at which the answers that are
 //! given are right as often as the recipe asks; the topic threshold maximises micro-F1.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use candle_core::{Device, Result};
 use stance::encoder::cpu::Precision;
 use stance::encoder::tokenizer::TextTokenizer;
-use stance::heads::calibration::{Calibration, fit_sigmoid_temperature, fit_temperature};
+use stance::heads::calibration::{
+    Asked, Calibration, LanguageTemperatures, fit_sigmoid_temperature, fit_temperature,
+};
+use stance::heads::stance::CLASSES;
 
 use super::labelled::{Rows, load_labelled};
-use super::measure::{Measured, among, argmax, measure, used};
+use super::measure::{Measured, StanceAnswer, among, argmax, measure, used};
 use super::model_folder::read_model;
 use super::student::Student;
 
@@ -21,6 +26,9 @@ const ROWS_PER_SET: usize = 600;
 
 /// The same for topic sets, whose rows are long.
 const TOPIC_ROWS_PER_SET: usize = 120;
+
+/// Rows from which on a language has temperatures of its own.
+const OWN_ROWS: usize = 250;
 
 /// What the command line says.
 #[derive(Debug, clap::Args)]
@@ -80,16 +88,53 @@ pub fn run(args: &Args) -> Result<()> {
     Ok(())
 }
 
+/// Rows that a temperature is fitted to.
+#[derive(Default)]
+struct Fit {
+    logits: Vec<[f32; CLASSES]>,
+    labels: Vec<usize>,
+    weights: Vec<f64>,
+}
+
+impl Fit {
+    /// A class that a set never uses was not asked of its annotators: it takes no part.
+    fn add(&mut self, row: &StanceAnswer, used: [bool; CLASSES], weight: f64) {
+        self.logits.push(among(row.logits, used));
+        self.labels.push(row.label);
+        self.weights.push(weight);
+    }
+
+    fn temperature(&self) -> f32 {
+        fit_temperature(&self.logits, &self.labels, &self.weights)
+    }
+}
+
 /// Temperatures and thresholds of what was measured; `accuracy` is the share of right answers
 /// among those given that the stance threshold must reach.
 pub fn calibrate(measured: &Measured, accuracy: f64) -> Calibration {
-    // A class that a set never uses was not asked of its annotators: it takes no part in the fit.
-    let (mut logits, mut labels, mut weights) = (Vec::new(), Vec::new(), Vec::new());
+    let mut all = Fit::default();
+    let mut own: BTreeMap<(&str, bool), Fit> = BTreeMap::new();
     for rows in measured.stance.values() {
         let used = used(rows);
-        weights.extend(rows.iter().map(|_| (rows.len() as f64).sqrt().recip()));
-        logits.extend(rows.iter().map(|row| among(row.logits, used)));
-        labels.extend(rows.iter().map(|row| row.label));
+        let weight = (rows.len() as f64).sqrt().recip();
+        for row in rows {
+            all.add(row, used, weight);
+            let group = (row.language.as_str(), row.paired);
+            // Here every row counts the same, or a set of a few would decide for a language.
+            own.entry(group).or_default().add(row, used, 1.0);
+        }
+    }
+    let mut languages: BTreeMap<String, LanguageTemperatures> = BTreeMap::new();
+    for ((language, paired), fit) in own {
+        if fit.labels.len() >= OWN_ROWS {
+            let of = languages.entry(language.to_owned()).or_default();
+            let place = if paired {
+                &mut of.unnamed
+            } else {
+                &mut of.named
+            };
+            *place = Some(fit.temperature());
+        }
     }
     let pairs: Vec<(f32, bool)> = measured
         .topic
@@ -103,14 +148,19 @@ pub fn calibrate(measured: &Measured, accuracy: f64) -> Calibration {
         })
         .collect();
     let mut out = Calibration {
-        stance_temperature: fit_temperature(&logits, &labels, &weights),
+        stance_temperature: all.temperature(),
+        stance_languages: languages,
         topic_temperature: fit_sigmoid_temperature(&pairs),
         ..Calibration::default()
     };
     let rows = measured.stance.values().flatten();
     let sure: Vec<(f32, bool)> = rows
         .map(|row| {
-            let p = out.stance(row.logits);
+            let asked = Asked {
+                language: &row.language,
+                named: !row.paired,
+            };
+            let p = out.stance(asked, row.logits);
             let best = argmax(&p);
             (p[best], best == row.label)
         })

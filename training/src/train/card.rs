@@ -32,7 +32,7 @@ pub struct Args {
 }
 
 /// Sets that train the shipped weights, with language and licence.
-const LICENCES: [(&str, &str, &str); 25] = [
+const LICENCES: [(&str, &str, &str); 27] = [
     ("newsmtsc", "en", "MIT"),
     ("rusentne", "ru", "MIT"),
     ("exaasc", "ar", "Apache-2.0"),
@@ -70,6 +70,16 @@ const LICENCES: [(&str, &str, &str); 25] = [
         "template_documents",
         "ar en fa fr ru tr",
         "the same sentences inside articles of the sets above, under the articles' licences",
+    ),
+    (
+        "annotated_passages",
+        "15 languages",
+        "labels Apache-2.0, `training/annotations/` of this project; texts as mono text, below",
+    ),
+    (
+        "annotated_documents",
+        "ar, some en es fa tr and others",
+        "the same",
     ),
     (
         "parallel text",

@@ -13,7 +13,7 @@ use super::student::Outputs;
 const BATCH_TOKENS: usize = 4096;
 
 /// What was said of one labelled target.
-#[derive(Debug, Clone, Copy, serde::Serialize)]
+#[derive(Debug, Clone, serde::Serialize)]
 pub struct StanceAnswer {
     /// Logits, in the order of [`stance::prediction::Stance::ALL`].
     pub logits: [f32; CLASSES],
@@ -21,6 +21,8 @@ pub struct StanceAnswer {
     pub label: usize,
     /// The text never names the target.
     pub paired: bool,
+    /// ISO 639-1 code of the text's language.
+    pub language: String,
 }
 
 /// Logits and labels of validation rows, by set.
@@ -49,13 +51,14 @@ pub fn measure(
         let logits: Vec<Vec<f32>> = logits.to_vec2()?;
         let targets = batch
             .iter()
-            .flat_map(|item| item.targets.iter().map(|t| (item.set, t)));
-        for (row, (set, target)) in logits.iter().zip(targets) {
-            let name = labelled.set_name(set).to_owned();
+            .flat_map(|item| item.targets.iter().map(move |t| (item, t)));
+        for (row, (item, target)) in logits.iter().zip(targets) {
+            let name = labelled.set_name(item.set).to_owned();
             out.stance.entry(name).or_default().push(StanceAnswer {
                 logits: [row[0], row[1], row[2]],
                 label: target.label,
                 paired: target.queries.iter().all(|query| query.paired),
+                language: item.language.clone(),
             });
         }
     }
@@ -187,6 +190,7 @@ mod tests {
             logits,
             label,
             paired: false,
+            language: String::new(),
         };
         let rows = [
             row([2.0, 1.0, 9.0], 0),
