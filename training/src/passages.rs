@@ -185,7 +185,7 @@ impl Drawer {
             self.run(text, &all, rng)?
         };
         let text = &text[span];
-        if self.leaks.leaks(Split::Train, text, None) {
+        if self.measures(text) {
             return None;
         }
         let set = SETS[usize::from(self.whole)];
@@ -222,12 +222,14 @@ impl Drawer {
         })
     }
 
+    /// Whether a text validates or measures.
+    fn measures(&self, text: &str) -> bool {
+        self.leaks.leaks(Split::Train, text, None)
+    }
+
     /// All of a text that is neither short nor endless, if no sentence of it measures.
     fn all(&self, text: &str, all: &[Range<usize>]) -> Option<Range<usize>> {
-        let held = |sentence: &Range<usize>| {
-            self.leaks
-                .leaks(Split::Train, &text[sentence.clone()], None)
-        };
+        let held = |sentence: &Range<usize>| self.measures(&text[sentence.clone()]);
         let fits = WORDS.contains(&text.split_whitespace().count()) && !all.iter().any(held);
         fits.then_some(0..text.len())
     }
@@ -242,10 +244,7 @@ impl Drawer {
             if !fits || sentence.len() > LONGEST {
                 break;
             }
-            if self
-                .leaks
-                .leaks(Split::Train, &text[sentence.clone()], None)
-            {
+            if self.measures(&text[sentence.clone()]) {
                 return None;
             }
             end = sentence.end;
@@ -310,6 +309,26 @@ mod tests {
             texts.iter().all(|text| !text.contains("Israel")),
             "{texts:?}"
         );
+        // Whole texts: the one that is long enough, and not where a sentence of it measures.
+        let long = "Russia bombed a hospital in the north. ".repeat(30);
+        let held = format!("{long}Israel rejected the plan at once.");
+        std::fs::write(
+            data.join("corpus/mono/en.txt"),
+            [long.trim(), held.as_str()].join("\n"),
+        )
+        .unwrap();
+        let whole = Args {
+            whole: true,
+            ..args(1)
+        };
+        run(&whole).unwrap();
+        let rows = examples::read::<StanceExample>(&data.join("out.jsonl")).unwrap();
+        assert_eq!(rows.len(), 1);
+        assert_eq!(
+            (rows[0].dataset.as_str(), rows[0].text.as_str()),
+            ("documents", long.trim())
+        );
+        assert_eq!(rows[0].targets[0].spans.len(), 30);
         assert_eq!(language("ar=5"), Ok(("ar".to_owned(), 5)));
         assert!(language("ar").is_err());
     }
