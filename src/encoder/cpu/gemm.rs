@@ -11,6 +11,7 @@ use super::epilogue::{Epilogue, holds};
 use super::pack::{Packed, Precision};
 use super::quantise::Rows;
 use super::simd::{Kernel, Simd, load_up_to};
+use super::strassen;
 
 /// Steps of a product over which a panel's words are fetched into the first cache before they are
 /// needed.
@@ -19,26 +20,32 @@ const NEAR: usize = 12;
 /// What a strip fetches for those after it while it computes: a share of the next panel, so that
 /// the memory behind the second cache is read evenly and not by the panel's first strip alone.
 #[derive(Clone, Copy)]
-struct Ahead {
+pub(super) struct Ahead {
     words: *const u32,
     /// Words per step.
     step: usize,
 }
 
 impl Ahead {
-    /// The share of the strip that begins at `row` of `rows`, beside a panel of `groups` steps that
-    /// ends where the next begins.
-    fn of<S: Simd>(panel: *const u32, groups: usize, row: usize, rows: usize) -> Self {
+    /// The share of the strip that begins at `row` of `rows`, beside a panel of `steps` that the next one
+    /// begins `next` steps after.
+    #[inline(always)]
+    pub(super) fn of<S: Simd>(
+        panel: *const u32,
+        (steps, next): (usize, usize),
+        row: usize,
+        rows: usize,
+    ) -> Self {
         let width = 2 * S::LANES;
         Self {
-            words: panel.wrapping_add((groups + groups * row / rows) * width),
+            words: panel.wrapping_add((next + steps * row / rows) * width),
             step: width.div_ceil(rows.div_ceil(S::ROWS)),
         }
     }
 
     /// Fetches the words of step `i`, and those that `b`, at this step, needs soon.
     #[inline(always)]
-    unsafe fn fetch<S: Simd>(self, i: usize, b: *const u32) {
+    pub(super) unsafe fn fetch<S: Simd>(self, i: usize, b: *const u32) {
         let near: *const f32 = b.wrapping_add(NEAR * 2 * S::LANES).cast();
         // SAFETY: a prefetch reads nothing.
         unsafe {
@@ -76,8 +83,25 @@ unsafe fn tile_with<S: Simd, const R: usize>(
     before: impl Fn(usize, *const f32),
 ) -> [[S::V; 2]; R] {
     // SAFETY: the caller's.
+    unsafe { add_tile::<S, R>([[S::splat(0.0); 2]; R], k, a, (ar, ak), b, bk, before) }
+}
+
+/// The same, added to `sums`.
+///
+/// # Safety
+/// As [`tile`].
+#[inline(always)]
+pub(super) unsafe fn add_tile<S: Simd, const R: usize>(
+    mut sums: [[S::V; 2]; R],
+    k: usize,
+    a: *const f32,
+    (ar, ak): (usize, usize),
+    b: *const f32,
+    bk: usize,
+    before: impl Fn(usize, *const f32),
+) -> [[S::V; 2]; R] {
+    // SAFETY: the caller's.
     unsafe {
-        let mut sums = [[S::splat(0.0); 2]; R];
         for i in 0..k {
             before(i, b.add(i * bk));
             let b0 = S::load(b.add(i * bk));
@@ -148,13 +172,13 @@ pub unsafe fn tile_bf16<S: Simd, const R: usize>(
     }
 }
 
-/// Calls `$body` for strips of rows of a constant number `$R`, as many as are left.
+/// Calls `$body` for strips of rows of a constant number `$R`, as many as are left; of sixteen two halves.
 macro_rules! strips {
     ($S:ident, $rows:expr, $row:ident, $R:ident, $body:block) => {
         let mut $row = 0;
         while $row < $rows {
             let left = $rows - $row;
-            if $S::ROWS >= 12 && left >= 12 {
+            if $S::ROWS >= 12 && left >= 12 && left != 16 {
                 const $R: usize = 12;
                 $body
                 $row += 12;
@@ -199,12 +223,14 @@ enum Operand<'a> {
 }
 
 /// Where the results of a tile belong.
-struct Tile<'a, E> {
-    epilogue: &'a mut E,
-    bias: &'a [f32],
-    row: usize,
-    column: usize,
-    columns: usize,
+pub(super) struct Tile<'a, E> {
+    pub(super) epilogue: &'a mut E,
+    pub(super) bias: &'a [f32],
+    /// The first row, and how many there are from it on.
+    pub(super) row: usize,
+    pub(super) rows: usize,
+    pub(super) column: usize,
+    pub(super) columns: usize,
 }
 
 impl<E: Epilogue> Tile<'_, E> {
@@ -213,7 +239,10 @@ impl<E: Epilogue> Tile<'_, E> {
     /// # Safety
     /// As [`Epilogue::take`]; `bias` is empty or holds all columns.
     #[inline(always)]
-    unsafe fn give<S: Simd, const R: usize>(&mut self, value: impl Fn(usize, usize) -> S::V) {
+    pub(super) unsafe fn give<S: Simd, const R: usize>(
+        &mut self,
+        value: impl Fn(usize, usize) -> S::V,
+    ) {
         // SAFETY: the caller's.
         unsafe {
             for h in 0..2 {
@@ -227,7 +256,7 @@ impl<E: Epilogue> Tile<'_, E> {
                 } else {
                     load_up_to::<S>(self.bias.as_ptr().add(column), count)
                 };
-                for r in 0..R {
+                for r in 0..R.min(self.rows) {
                     let y = S::add(value(r, h), bias);
                     self.epilogue.take::<S>(self.row + r, column, count, y);
                 }
@@ -283,11 +312,12 @@ impl<E: Epilogue> Kernel for Product<'_, E> {
             for p in part {
                 let b = words.as_ptr().add(p * width * groups);
                 strips!(S, rows, row, R, {
-                    let ahead = Ahead::of::<S>(b, groups, row, rows);
+                    let ahead = Ahead::of::<S>(b, (groups, groups), row, rows);
                     let mut tile = Tile {
                         epilogue: &mut *epilogue,
                         bias,
                         row,
+                        rows: R,
                         column: p * width,
                         columns: n,
                     };
@@ -341,6 +371,10 @@ pub fn multiply<E: Epilogue>(
     scratch: &mut Rows,
     epilogue: &mut E,
 ) {
+    if rows >= strassen::ROWS && !packed.sums_of_quarters.as_slice().is_empty() {
+        strassen::multiply(x, (ld, rows), packed, bias, &mut scratch.words, epilogue);
+        return;
+    }
     let part = 0..packed.panels();
     multiply_part(x, (ld, rows), packed, part, bias, scratch, epilogue);
 }

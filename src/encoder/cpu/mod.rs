@@ -24,6 +24,7 @@ pub mod pack;
 pub mod quantise;
 pub mod simd;
 pub mod stack;
+pub mod strassen;
 pub mod train;
 
 #[cfg(test)]

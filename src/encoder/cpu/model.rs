@@ -232,7 +232,7 @@ impl Frozen {
         let layers = tensors
             .layers
             .iter()
-            .map(|t| layer(level, precision, t, tensors.eps))
+            .map(|t| Ok(layer(level, precision, t, tensors.eps)?.halved()))
             .collect::<Result<_>>()?;
         let e = &tensors.embeddings;
         let embeddings = EmbeddingTensors {

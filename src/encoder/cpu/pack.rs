@@ -11,6 +11,7 @@ use rayon::prelude::*;
 
 use super::quantise::{Around, bf16_row, inverse, quantise_row};
 use super::simd::{Kernel, Level, MAX_LANES, Simd, load_up_to};
+use super::strassen;
 use crate::encoder::stored::Row;
 
 /// A cache line of words.
@@ -102,6 +103,8 @@ pub struct Packed {
     pub(super) scales: Vec<f32>,
     /// Sum of a channel's weights, one per output channel of every panel; 0 but for integers.
     pub(super) sums: Vec<f32>,
+    /// Sums of the quarters of the matrix, see [`strassen`]; empty where products follow the rule.
+    pub(super) sums_of_quarters: Words,
 }
 
 impl Packed {
@@ -117,7 +120,14 @@ impl Packed {
             words: Words::zeros(padded * groups),
             scales: vec![1.0; padded],
             sums: vec![0.0; padded],
+            sums_of_quarters: Words::default(),
         }
+    }
+
+    /// Many rows of f32 are multiplied by seven products of halves from now on ([`strassen`]), which takes as much memory
+    /// again.
+    pub fn halve(&mut self) {
+        self.sums_of_quarters = strassen::sums(self);
     }
 
     /// Output channels.
@@ -137,7 +147,8 @@ impl Packed {
 
     /// Bytes in memory.
     pub fn bytes(&self) -> usize {
-        4 * (self.words.as_slice().len() + self.scales.len() + self.sums.len())
+        let words = self.words.as_slice().len() + self.sums_of_quarters.as_slice().len();
+        4 * (words + self.scales.len() + self.sums.len())
     }
 
     /// Packs a matrix by panels: `fill` gets the channels of each, its words, its scales and its sums.

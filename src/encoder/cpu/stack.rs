@@ -117,6 +117,20 @@ pub fn with_scratch<T>(work: impl FnOnce(&mut Scratch) -> T) -> T {
 }
 
 impl Layer {
+    /// The same layer, whose products of many rows of f32 are made of halves ([`Packed::halve`]).
+    #[must_use]
+    pub fn halved(mut self) -> Self {
+        for dense in [
+            &mut self.qkv,
+            &mut self.output,
+            &mut self.up,
+            &mut self.down,
+        ] {
+            dense.weight.halve();
+        }
+        self
+    }
+
     /// Width of a token state.
     pub fn hidden(&self) -> usize {
         self.output.weight.outputs()

@@ -8,6 +8,7 @@ use super::super::norm::{Sums, layer_norm, layer_norm_grad};
 use super::super::pack::{Packed, Precision};
 use super::super::quantise::{Around, Rows, bf16_row, quantise_row};
 use super::super::simd::Level;
+use super::super::strassen;
 use super::{phi, relative_error, values};
 
 /// Half a unit in the last place of f32 and of bf16, relative to the value.
@@ -175,6 +176,50 @@ proptest! {
             prop_assert_eq!(&results[0], &results[1]);
             prop_assert_eq!(&results[2], &results[3]);
             prop_assert_eq!(&results[4], &results[5]);
+        }
+    }
+
+    // Seven products of halves: rows odd and even, fewer than they are meant for, and all epilogues.
+    #[test]
+    fn products_of_halves(
+        rows in 1usize..90,
+        outputs in prop::sample::select(vec![64usize, 128, 192]),
+        inputs in prop::sample::select(vec![128usize, 160, 384]),
+        seed in 0u64..1000,
+    ) {
+        let x = values(rows * inputs, seed);
+        // Small ones, so that GELU has something to do.
+        let w: Vec<f32> = values(outputs * inputs, seed + 1).iter().map(|w| 0.2 * w).collect();
+        let bias = values(outputs, seed + 2);
+        let residual = values(rows * outputs, seed + 3);
+        let exact = product(&x, &w, &bias, inputs);
+        let error = |out: &[f32], of: &dyn Fn(f64, f64) -> f64| {
+            let expected: Vec<f32> = exact
+                .iter()
+                .zip(&residual)
+                .map(|(y, r)| of(*y, f64::from(*r)) as f32)
+                .collect();
+            relative_error(out, &expected)
+        };
+        for level in Level::available() {
+            let mut packed = Packed::by_output(level, Precision::F32, outputs, inputs, |o| {
+                &w[o * inputs..(o + 1) * inputs]
+            });
+            let by_the_rule = multiplied(&x, inputs, &packed, &bias);
+            packed.halve();
+            let out = multiplied(&x, inputs, &packed, &bias);
+            prop_assert!(rows < strassen::ROWS || out != by_the_rule, "{level:?}: not made of halves");
+            prop_assert!(error(&out, &|y, _| y) < 2e-6, "{level:?} {}", error(&out, &|y, _| y));
+            let mut scratch = Rows::default();
+            let mut sum = vec![f32::NAN; out.len()];
+            let mut add = AddTo { out: &mut sum, residual: &residual, ld: outputs };
+            multiply(&x, inputs, rows, &packed, &bias, &mut scratch, &mut add);
+            prop_assert!(error(&sum, &|y, r| y + r) < 2e-6);
+            let (mut before, mut activated) = (vec![f32::NAN; out.len()], vec![f32::NAN; out.len()]);
+            let mut gelu = Gelu { out: &mut activated, before: &mut before, ld: outputs };
+            multiply(&x, inputs, rows, &packed, &bias, &mut scratch, &mut gelu);
+            prop_assert!(error(&activated, &|y, _| y * phi(y)) < 2e-6);
+            prop_assert_eq!(before, out);
         }
     }
 
@@ -371,6 +416,30 @@ proptest! {
             let mut halves = vec![f32::NAN; out.len()];
             all.forward_bf16(level, &qkv, &mut halves);
             within(level, &halves, &exact, &bounds_bf16)?;
+        }
+    }
+}
+
+#[test]
+fn only_quarters_of_whole_panels_are_summed() {
+    for (precision, outputs, inputs, summed) in [
+        (Precision::F32, 64, 128, true),
+        (Precision::F32, 64, 96, false),
+        (Precision::F32, 72, 128, false),
+        (Precision::F32, 64, 130, false),
+        (Precision::Bf16, 64, 128, false),
+        (Precision::Int8, 64, 512, false),
+    ] {
+        let w = values(outputs * inputs, 1);
+        for level in Level::available() {
+            let mut packed = Packed::by_output(level, precision, outputs, inputs, |o| {
+                &w[o * inputs..(o + 1) * inputs]
+            });
+            let bytes = packed.bytes();
+            packed.halve();
+            let more = packed.bytes() - bytes;
+            let expected = if summed { 4 * outputs * inputs } else { 0 };
+            assert_eq!(more, expected, "{level:?} {precision:?} {outputs} {inputs}");
         }
     }
 }

@@ -9,13 +9,24 @@ use crate::encoder::cpu::Precision;
 use crate::encoder::load::expected_tensors;
 use crate::encoder::{Encoder, EncoderConfig};
 
-fn config() -> EncoderConfig {
-    let json = r#"{
-        "model_type": "bert", "vocab_size": 50, "hidden_size": 64, "num_hidden_layers": 2,
-        "num_attention_heads": 2, "intermediate_size": 160, "max_position_embeddings": 80,
+fn of_width(hidden: usize, inner: usize) -> EncoderConfig {
+    let json = format!(
+        r#"{{
+        "model_type": "bert", "vocab_size": 50, "hidden_size": {hidden}, "num_hidden_layers": 2,
+        "num_attention_heads": 2, "intermediate_size": {inner}, "max_position_embeddings": 80,
         "type_vocab_size": 2, "layer_norm_eps": 1e-12, "hidden_act": "gelu"
-    }"#;
+    }}"#
+    );
     EncoderConfig::from_json(json.as_bytes()).expect("a valid configuration")
+}
+
+fn config() -> EncoderConfig {
+    of_width(64, 160)
+}
+
+/// One whose f32 products are made of halves.
+fn halved() -> EncoderConfig {
+    of_width(128, 192)
 }
 
 fn weights(config: &EncoderConfig) -> Result<BTreeMap<String, Var>> {
@@ -101,8 +112,12 @@ fn states_and_gradients_agree_with_candle() -> Result<()> {
 
 #[test]
 fn frozen_weights_agree_with_candle_and_collect_nothing() -> Result<()> {
-    let config = config();
-    let vars = weights(&config)?;
+    frozen_agree(&config())?;
+    frozen_agree(&halved())
+}
+
+fn frozen_agree(config: &EncoderConfig) -> Result<()> {
+    let vars = weights(config)?;
     let frozen: std::collections::HashMap<String, Tensor> = vars
         .iter()
         .map(|(name, var)| (name.clone(), var.as_tensor().detach()))
@@ -111,12 +126,12 @@ fn frozen_weights_agree_with_candle_and_collect_nothing() -> Result<()> {
     let sequences = sequences();
     let refs: Vec<&[u32]> = sequences.iter().map(Vec::as_slice).collect();
     let states = |encoder: &Bert| encoder.hidden_states(&refs).expect("encodes");
-    let expected = states(&Bert::stock(&vb, &config)?);
+    let expected = states(&Bert::stock(&vb, config)?);
     for (encoder, bound) in [
-        (Bert::load(&vb, &config)?, 1e-5),
-        (Bert::frozen(&vb, &config, Precision::Bf16)?, 0.01),
-        (Bert::frozen(&vb, &config, Precision::Int8)?, 0.03),
-        (Bert::trainable(&vb, &config, Precision::F32)?, 1e-5),
+        (Bert::load(&vb, config)?, 1e-5),
+        (Bert::frozen(&vb, config, Precision::Bf16)?, 0.01),
+        (Bert::frozen(&vb, config, Precision::Int8)?, 0.03),
+        (Bert::trainable(&vb, config, Precision::F32)?, 1e-5),
     ] {
         let found = states(&encoder);
         assert_eq!(found.len(), expected.len());
@@ -134,10 +149,15 @@ fn frozen_weights_agree_with_candle_and_collect_nothing() -> Result<()> {
 /// which does neither, must see the same.
 #[test]
 fn the_number_of_threads_changes_no_state() -> Result<()> {
-    let config = config();
-    let vars = weights(&config)?;
+    same_with_threads(&config(), 1e-6)?;
+    // Which rows are added depends on where a text is cut.
+    same_with_threads(&halved(), 5e-6)
+}
+
+fn same_with_threads(config: &EncoderConfig, bound: f32) -> Result<()> {
+    let vars = weights(config)?;
     for precision in [Precision::F32, Precision::Bf16, Precision::Int8] {
-        let encoder = Bert::frozen(&view(&vars), &config, precision)?;
+        let encoder = Bert::frozen(&view(&vars), config, precision)?;
         assert!(encoder.has_kernels());
         let states = |lengths: &[usize], threads: usize| {
             let sequences: Vec<Vec<u32>> = lengths
@@ -154,7 +174,10 @@ fn the_number_of_threads_changes_no_state() -> Result<()> {
             let alone = states(lengths, 1)?;
             for threads in [2, 3, 7] {
                 let error = relative_error(&states(lengths, threads)?, &alone);
-                assert!(error < 1e-6, "{precision:?} {lengths:?} {threads}: {error}");
+                assert!(
+                    error < bound,
+                    "{precision:?} {lengths:?} {threads}: {error}"
+                );
             }
         }
     }
