@@ -397,7 +397,21 @@ fn what_only_looks_like_an_actor() {
         ),
         (
             "أعلنت قطر وإسرائيل وحماس في طرابلس",
-            &["qatar=قطر", "israel=إسرائيل", "hamas=حماس", "libya=طرابلس"],
+            &["qatar=قطر", "israel=إسرائيل", "hamas=حماس"],
         ),
+        (
+            "قال لبنان إن طرابلس هادئة",
+            &["lebanon=لبنان", "lebanon=طرابلس"],
+        ),
+        (
+            "قالت ليبيا إن طرابلس هادئة",
+            &["libya=ليبيا", "libya=طرابلس"],
+        ),
+        (
+            "فاز حزب العدالة والتنمية في الانتخابات المغربية",
+            &["pjd-morocco=حزب العدالة والتنمية", "~pjd-morocco=المغربية"],
+        ),
+        ("kabul etmek en kolayı", &[]),
+        ("Real Madrid won under the Lisbon Treaty", &[]),
     ]);
 }
