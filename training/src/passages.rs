@@ -50,6 +50,9 @@ pub struct Args {
     /// File for the rows.
     #[arg(long)]
     pub out: PathBuf,
+    /// Texts of these rows (`topic.jsonl` of `prepare`) instead of those of `corpus/mono`.
+    #[arg(long)]
+    pub texts: Option<PathBuf>,
     /// Passages of each language at the most, `LANGUAGE=NUMBER`.
     #[arg(long, value_delimiter = ',', value_parser = language,
         default_value = "ar=36000,arz=1000,en=16000,ru=16000,fr=6000,de=5000,es=5000,fa=5000,\
@@ -101,17 +104,18 @@ pub fn run(args: &Args) -> Result<(), PassagesError> {
         .map(|(language, number)| (language.as_str(), *number))
         .collect();
     let mut out = lines::create(&args.out)?;
-    for file in corpus::mono_files(&args.data)? {
-        let Some(&number) = wanted.get(file.lang.as_str()) else {
+    for source in sources(args)? {
+        let language = source.language();
+        let Some(&number) = wanted.get(language) else {
             continue;
         };
-        let texts = sample(&file, number * TEXTS, args.seed)?;
+        let texts = sample(source.texts()?, number * TEXTS, args.seed)?;
         let found: Vec<Option<StanceExample>> = texts
             .into_par_iter()
             .enumerate()
             .map(|(i, text)| {
                 let mut rng = ChaCha8Rng::seed_from_u64(args.seed ^ (i as u64) << 8);
-                drawer.draw(&text, &file.lang, i, &mut rng)
+                drawer.draw(&text, language, i, &mut rng)
             })
             .collect();
         let mut taken = 0;
@@ -119,7 +123,7 @@ pub fn run(args: &Args) -> Result<(), PassagesError> {
             lines::write_row(&mut out, &args.out, &example)?;
             taken += 1;
         }
-        println!("{}\t{taken}", file.lang);
+        println!("{language}\t{taken}");
     }
     out.flush()
         .map_err(|error| DataError::io(&args.out, error))?;
@@ -143,12 +147,57 @@ fn held_out(args: &Args) -> Result<Leaks, DataError> {
     Ok(leaks)
 }
 
-/// So many lines of a file, each with the same chance (Vitter 1985, algorithm R), in an order of chance.
-fn sample(file: &CorpusFile, number: usize, seed: u64) -> Result<Vec<String>, DataError> {
+/// Where the texts of a language stand.
+enum Source {
+    Corpus(CorpusFile),
+    Rows(String, Vec<String>),
+}
+
+impl Source {
+    fn language(&self) -> &str {
+        match self {
+            Self::Corpus(file) => &file.lang,
+            Self::Rows(language, _) => language,
+        }
+    }
+
+    fn texts(&self) -> Result<Box<dyn Iterator<Item = Result<String, DataError>> + '_>, DataError> {
+        Ok(match self {
+            Self::Corpus(file) => {
+                let lines = lines::Lines::open(&file.path)?;
+                Box::new(lines.map(|line| line.map(|(_, text)| text)))
+            }
+            Self::Rows(_, texts) => Box::new(texts.iter().cloned().map(Ok)),
+        })
+    }
+}
+
+/// The texts that are drawn from, by language.
+fn sources(args: &Args) -> Result<Vec<Source>, DataError> {
+    let Some(path) = &args.texts else {
+        let files = corpus::mono_files(&args.data)?;
+        return Ok(files.into_iter().map(Source::Corpus).collect());
+    };
+    let mut texts: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for row in examples::read::<TopicExample>(path)? {
+        texts.entry(row.lang).or_default().push(row.text);
+    }
+    let rows = texts.into_iter();
+    Ok(rows
+        .map(|(lang, texts)| Source::Rows(lang, texts))
+        .collect())
+}
+
+/// So many texts, each with the same chance (Vitter 1985, algorithm R), in an order of chance.
+fn sample(
+    texts: impl Iterator<Item = Result<String, DataError>>,
+    number: usize,
+    seed: u64,
+) -> Result<Vec<String>, DataError> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut kept: Vec<String> = Vec::new();
-    for (seen, line) in lines::Lines::open(&file.path)?.enumerate() {
-        let (_, text) = line?;
+    for (seen, text) in texts.enumerate() {
+        let text = text?;
         if kept.len() < number {
             kept.push(text);
         } else if let Some(place) = kept.get_mut(rng.random_range(0..=seen)) {
@@ -280,6 +329,7 @@ mod tests {
         let args = |seed| Args {
             data: data.to_owned(),
             prep: data.to_owned(),
+            texts: None,
             out: data.join("out.jsonl"),
             languages: vec![("en".to_owned(), 10)],
             whole: false,
@@ -329,6 +379,27 @@ mod tests {
             ("documents", long.trim())
         );
         assert_eq!(rows[0].targets[0].spans.len(), 30);
+        // The same of prepared rows.
+        let row = TopicExample {
+            id: "1".to_owned(),
+            dataset: "d".to_owned(),
+            lang: "en".to_owned(),
+            text: long.trim().to_owned(),
+            topic: "medtop:11000000".to_owned(),
+            raw_topic: "politics".to_owned(),
+        };
+        let path = data.join("topic.jsonl");
+        std::fs::write(&path, serde_json::to_string(&row).unwrap()).unwrap();
+        std::fs::remove_file(data.join("corpus/mono/en.txt")).unwrap();
+        run(&Args {
+            texts: Some(path),
+            ..whole
+        })
+        .unwrap();
+        assert_eq!(
+            examples::read::<StanceExample>(&data.join("out.jsonl")).unwrap(),
+            rows
+        );
         assert_eq!(language("ar=5"), Ok(("ar".to_owned(), 5)));
         assert!(language("ar").is_err());
     }
