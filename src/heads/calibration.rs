@@ -13,6 +13,9 @@ use super::stance::CLASSES;
 pub struct Calibration {
     /// Stance logits are divided by this before the softmax, where `stance_languages` has nothing nearer.
     pub stance_temperature: f32,
+    /// The same in texts of more than one window, where `stance_languages` has nothing nearer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stance_long_temperature: Option<f32>,
     /// Temperatures of languages (ISO 639-1) of which there were validation rows enough.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub stance_languages: BTreeMap<String, LanguageTemperatures>,
@@ -25,16 +28,19 @@ pub struct Calibration {
 }
 
 /// Temperatures of the stance in texts of a language: a model is surer of what is said of an actor that the
-/// text names than of one that it does not.
+/// text names than of one that it does not, and surer than it is right of what a long text says.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LanguageTemperatures {
-    /// Of actors that the text names.
+    /// Of actors that a text of one window names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub named: Option<f32>,
     /// Of actors that it never names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unnamed: Option<f32>,
+    /// Of actors of texts of more than one window.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub long: Option<f32>,
 }
 
 /// What is asked of a stance that its temperature depends on.
@@ -44,12 +50,15 @@ pub struct Asked<'a> {
     pub language: &'a str,
     /// The text names the actor.
     pub named: bool,
+    /// The text takes more than one window.
+    pub long: bool,
 }
 
 impl Default for Calibration {
     fn default() -> Self {
         Self {
             stance_temperature: 1.0,
+            stance_long_temperature: None,
             stance_languages: BTreeMap::new(),
             stance_threshold: 0.5,
             topic_temperature: 1.0,
@@ -67,15 +76,23 @@ impl Calibration {
 
     fn temperature(&self, asked: Asked) -> f32 {
         let own = self.stance_languages.get(asked.language);
-        let own = own.and_then(|own| if asked.named { own.named } else { own.unnamed });
-        own.unwrap_or(self.stance_temperature)
+        let (own, general) = if asked.long {
+            (own.and_then(|own| own.long), self.stance_long_temperature)
+        } else if asked.named {
+            (own.and_then(|own| own.named), None)
+        } else {
+            (own.and_then(|own| own.unnamed), None)
+        };
+        own.or(general).unwrap_or(self.stance_temperature)
     }
 
     /// Whether everything can be divided by the temperatures.
     pub fn is_valid(&self) -> bool {
         let own = self.stance_languages.values();
-        let own = own.flat_map(|own| [own.named, own.unnamed]).flatten();
-        own.chain([self.stance_temperature, self.topic_temperature])
+        let own = own.flat_map(|own| [own.named, own.unnamed, own.long]);
+        own.chain([self.stance_long_temperature])
+            .flatten()
+            .chain([self.stance_temperature, self.topic_temperature])
             .all(|temperature| temperature > 0.0 && temperature.is_finite())
     }
 
@@ -158,18 +175,34 @@ mod tests {
         };
         let own = LanguageTemperatures {
             named: Some(4.0),
-            unnamed: None,
+            ..LanguageTemperatures::default()
         };
         calibration.stance_languages.insert("ar".to_owned(), own);
-        for (language, named, expected) in
-            [("ar", true, 4.0), ("ar", false, 2.0), ("ru", true, 2.0)]
-        {
-            let found = calibration.temperature(Asked { language, named });
+        let check = |calibration: &Calibration, language, named, long, expected: f32| {
+            let found = calibration.temperature(Asked {
+                language,
+                named,
+                long,
+            });
             assert!(
                 (found - expected).abs() < 1e-6,
-                "{language} {named}: {found}"
+                "{language} {named} {long}: {found}"
             );
+        };
+        check(&calibration, "ar", true, false, 4.0);
+        check(&calibration, "ar", false, false, 2.0);
+        check(&calibration, "ru", true, false, 2.0);
+        // Of a long text one window's temperature says nothing.
+        check(&calibration, "ar", true, true, 2.0);
+        let mut long = calibration.clone();
+        long.stance_long_temperature = Some(3.0);
+        check(&long, "ar", true, true, 3.0);
+        check(&long, "ar", true, false, 4.0);
+        if let Some(own) = long.stance_languages.get_mut("ar") {
+            own.long = Some(5.0);
         }
+        check(&long, "ar", false, true, 5.0);
+        check(&long, "ru", false, true, 3.0);
         assert!(calibration.is_valid());
         let text = serde_json::to_string(&calibration).unwrap();
         assert!(
@@ -181,8 +214,8 @@ mod tests {
             calibration
         );
         let bad = LanguageTemperatures {
-            named: None,
             unnamed: Some(0.0),
+            ..LanguageTemperatures::default()
         };
         calibration.stance_languages.insert("ru".to_owned(), bad);
         assert!(!calibration.is_valid());

@@ -218,6 +218,7 @@ fn asked<'a>(parts: &Parts<'a>, index: usize) -> Asked<'a> {
     Asked {
         language: &parts.reading.language.code,
         named: is_mentioned(&parts.reading.actors[index]),
+        long: parts.reading.windows.len() > 1,
     }
 }
 

@@ -138,6 +138,7 @@ mod tests {
                 queries: vec![query],
             }],
             topic: None,
+            long: false,
         }
     }
 

@@ -36,6 +36,8 @@ pub struct Item {
     pub targets: Vec<Target>,
     /// Index of its topic among the model's, for a topic row.
     pub topic: Option<usize>,
+    /// The text takes more than one window, asked or not.
+    pub long: bool,
 }
 
 impl Item {
@@ -138,6 +140,7 @@ fn read_row(row: &Row, tokenizer: &TextTokenizer, options: &ReadingOptions) -> R
     let matcher = Matcher::for_specs(&specs, Registry::embedded()).map_err(Error::wrap)?;
     let reading = Reading::new(&document, &matcher, tokenizer, options).map_err(Error::wrap)?;
     let plan = Plan::new(&reading, &matcher, tokenizer, row.targets.len()).map_err(Error::wrap)?;
+    let long = reading.windows.len() > 1;
     let mut windows: Vec<Vec<u32>> = reading.windows.into_iter().map(|w| w.ids).collect();
     windows.extend(plan.paired);
     let mut targets: Vec<Target> = plan
@@ -160,6 +163,7 @@ fn read_row(row: &Row, tokenizer: &TextTokenizer, options: &ReadingOptions) -> R
         windows,
         targets,
         topic: row.topic,
+        long,
     })
 }
 

@@ -90,6 +90,7 @@ mod tests {
                 }],
             }],
             topic: None,
+            long: false,
         }
     }
 

@@ -21,6 +21,8 @@ pub struct StanceAnswer {
     pub label: usize,
     /// The text never names the target.
     pub paired: bool,
+    /// The text takes more than one window.
+    pub long: bool,
     /// ISO 639-1 code of the text's language.
     pub language: String,
 }
@@ -59,6 +61,7 @@ pub fn measure(
                 label: target.label,
                 paired: target.queries.iter().all(|query| query.paired),
                 language: item.language.clone(),
+                long: item.long,
             });
         }
     }
@@ -190,6 +193,7 @@ mod tests {
             logits,
             label,
             paired: false,
+            long: false,
             language: String::new(),
         };
         let rows = [

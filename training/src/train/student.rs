@@ -282,6 +282,7 @@ mod tests {
             windows: Vec::new(),
             targets: vec![target(Some([0.2, 0.3, 0.5])), target(None)],
             topic: None,
+            long: false,
         };
         let logits = Tensor::new(&[[1.0f32, 2.0, 3.0], [1.0, 2.0, 3.0]], &Device::Cpu)?;
         // The first class counts twice, but not where a teacher spoke.

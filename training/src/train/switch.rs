@@ -220,6 +220,7 @@ mod tests {
             windows: vec![ids.to_vec()],
             targets: Vec::new(),
             topic: None,
+            long: false,
         };
         switch.apply(&mut item, &mut ChaCha8Rng::seed_from_u64(3));
         item.windows[0].clone()
