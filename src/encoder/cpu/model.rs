@@ -213,6 +213,23 @@ impl Embeddings {
     }
 }
 
+/// Bytes that sums of weights may take: half of the weights and of the table of words in f32, so that a model
+/// never takes more than half as much again as its f32 weights.
+fn room(layers: &[Layer], words: &[usize]) -> usize {
+    let all = |layer: &Layer| {
+        let Layer {
+            qkv,
+            output,
+            up,
+            down,
+            ..
+        } = layer;
+        [qkv, output, up, down].map(|dense| dense.weight.bytes())
+    };
+    let layers: usize = layers.iter().flat_map(all).sum();
+    usize::midpoint(layers, 4 * words.iter().product::<usize>())
+}
+
 /// An encoder of frozen weights.
 pub struct Frozen {
     embeddings: Embeddings<Stored>,
@@ -229,14 +246,19 @@ impl Frozen {
         level: Level,
         precision: Precision,
     ) -> Result<Self> {
-        let layers = tensors
+        let mut layers = tensors
             .layers
             .iter()
-            .map(|t| Ok(layer(level, precision, t, tensors.eps)?.halved()))
-            .collect::<Result<_>>()?;
+            .map(|t| layer(level, precision, t, tensors.eps))
+            .collect::<Result<Vec<_>>>()?;
+        let words: Stored = tensors.embeddings.words.clone().into();
+        let mut room = room(&layers, words.shape());
+        for layer in &mut layers {
+            layer.halve(&mut room);
+        }
         let e = &tensors.embeddings;
         let embeddings = EmbeddingTensors {
-            words: e.words.clone().into(),
+            words,
             positions: e.positions.clone(),
             token_type: e.token_type.clone(),
             norm: e.norm.clone(),

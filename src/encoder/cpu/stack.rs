@@ -117,18 +117,21 @@ pub fn with_scratch<T>(work: impl FnOnce(&mut Scratch) -> T) -> T {
 }
 
 impl Layer {
-    /// The same layer, whose products of many rows of f32 are made of halves ([`Packed::halve`]).
-    #[must_use]
-    pub fn halved(mut self) -> Self {
+    /// Lets products of many rows of f32 be made of halves ([`Packed::halve`]), as far as `room` bytes of memory
+    /// reach; what is taken of them is subtracted.
+    pub fn halve(&mut self, room: &mut usize) {
         for dense in [
-            &mut self.qkv,
-            &mut self.output,
             &mut self.up,
             &mut self.down,
+            &mut self.qkv,
+            &mut self.output,
         ] {
-            dense.weight.halve();
+            let bytes = dense.weight.bytes();
+            if let Some(left) = room.checked_sub(bytes) {
+                dense.weight.halve();
+                *room = left + 2 * bytes - dense.weight.bytes();
+            }
         }
-        self
     }
 
     /// Width of a token state.

@@ -34,7 +34,9 @@ const SUMS: usize = 4;
 pub fn sums(packed: &Packed) -> Words {
     let width = 2 * packed.level.lanes();
     let (groups, panels) = (packed.groups, packed.panels() / 2);
-    let whole = packed.outputs % (2 * width) == 0 && groups % width == 0 && groups / 2 >= DEEP;
+    let whole = packed.outputs.is_multiple_of(2 * width)
+        && groups.is_multiple_of(width)
+        && groups / 2 >= DEEP;
     if packed.precision != Precision::F32 || !whole {
         return Words::default();
     }

@@ -245,7 +245,11 @@ mod tests {
         let rows = |sure: f32, long, language: &str, number: usize| -> Vec<StanceAnswer> {
             let row = |i: usize| StanceAnswer {
                 logits: [sure, 0.0, 0.0],
-                label: if i % 4 == 0 { 1 + i / 4 % 2 } else { 0 },
+                label: if i.is_multiple_of(4) {
+                    1 + i / 4 % 2
+                } else {
+                    0
+                },
                 paired: false,
                 long,
                 language: language.to_owned(),
