@@ -29,6 +29,8 @@ from safetensors.numpy import load_file
 sys.path.insert(0, str(Path(__file__).parent))
 
 ROOT = Path(__file__).resolve().parents[2]
+# Seconds of rest before each turn.
+REST = 0.03
 MIX = [12, 200, 35, 78, 23, 150, 61, 19, 110, 44, 92, 28, 175, 53, 16, 130]
 
 
@@ -179,6 +181,8 @@ def measure(running, sequences, seconds, hidden):
     start = time.perf_counter()
     while len(times["stance f32"]) < 5 or time.perf_counter() - start < seconds * len(running):
         for name, engine in running.items():
+            # The last engine's threads spin for a while, and would take a core from the next one.
+            time.sleep(REST)
             times[name].append(engine.run(sequences)[0])
     rows = {}
     for name, pairs in times.items():
