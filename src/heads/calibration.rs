@@ -76,14 +76,15 @@ impl Calibration {
 
     fn temperature(&self, asked: Asked) -> f32 {
         let own = self.stance_languages.get(asked.language);
-        let (own, general) = if asked.long {
-            (own.and_then(|own| own.long), self.stance_long_temperature)
+        let own = own.copied().unwrap_or_default();
+        let nearest = if asked.long {
+            own.long.or(self.stance_long_temperature)
         } else if asked.named {
-            (own.and_then(|own| own.named), None)
+            own.named
         } else {
-            (own.and_then(|own| own.unnamed), None)
+            own.unnamed
         };
-        own.or(general).unwrap_or(self.stance_temperature)
+        nearest.unwrap_or(self.stance_temperature)
     }
 
     /// Whether everything can be divided by the temperatures.

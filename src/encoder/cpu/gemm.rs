@@ -69,24 +69,10 @@ pub unsafe fn tile<S: Simd, const R: usize>(
     bk: usize,
 ) -> [[S::V; 2]; R] {
     // SAFETY: the function's own conditions.
-    unsafe { tile_with::<S, R>(k, a, (ar, ak), b, bk, |_, _| ()) }
+    unsafe { add_tile::<S, R>([[S::splat(0.0); 2]; R], k, a, (ar, ak), b, bk, |_, _| ()) }
 }
 
-/// The same; `before` sees every step and where `b` stands then.
-#[inline(always)]
-unsafe fn tile_with<S: Simd, const R: usize>(
-    k: usize,
-    a: *const f32,
-    (ar, ak): (usize, usize),
-    b: *const f32,
-    bk: usize,
-    before: impl Fn(usize, *const f32),
-) -> [[S::V; 2]; R] {
-    // SAFETY: the caller's.
-    unsafe { add_tile::<S, R>([[S::splat(0.0); 2]; R], k, a, (ar, ak), b, bk, before) }
-}
-
-/// The same, added to `sums`.
+/// The same, added to `sums`; `before` sees every step and where `b` stands then.
 ///
 /// # Safety
 /// As [`tile`].
@@ -326,8 +312,9 @@ impl<E: Epilogue> Kernel for Product<'_, E> {
                             let a = x.as_ptr().add(row * ld);
                             let fetch = |i, b: *const f32| ahead.fetch::<S>(i, b.cast());
                             let a_steps = (*ld, 1);
+                            let zeros = [[S::splat(0.0); 2]; R];
                             let sums =
-                                tile_with::<S, R>(groups, a, a_steps, b.cast(), width, fetch);
+                                add_tile::<S, R>(zeros, groups, a, a_steps, b.cast(), width, fetch);
                             tile.give::<S, R>(|r, h| sums[r][h]);
                         }
                         Operand::Bf16(x) => {

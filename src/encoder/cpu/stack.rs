@@ -126,10 +126,10 @@ impl Layer {
             &mut self.qkv,
             &mut self.output,
         ] {
-            let bytes = dense.weight.bytes();
-            if let Some(left) = room.checked_sub(bytes) {
+            let before = dense.weight.bytes();
+            if before <= *room {
                 dense.weight.halve();
-                *room = left + 2 * bytes - dense.weight.bytes();
+                *room -= dense.weight.bytes() - before;
             }
         }
     }
