@@ -3,7 +3,8 @@
 //!
 //! [`simd`] abstracts the instruction sets; [`pack`], [`quantise`], [`gemm`] and [`epilogue`]
 //! multiply; [`attention`], [`norm`] and [`math`] are the rest of a layer;
-//! [`stack`] runs the layers of a BERT, and [`train`] the same with a way back.
+//! [`stack`] runs the layers of a BERT, with a [`crew`] where the text is short, and [`train`] the same
+//! with a way back.
 //!
 //! `unsafe` is allowed here alone: for instructions that the compiler cannot know are there, and
 //! for loads and stores in inner loops. Each kernel checks its slices once at its beginning.
@@ -14,6 +15,7 @@
 
 pub mod attention;
 pub mod buffer;
+pub mod crew;
 pub mod epilogue;
 pub mod gemm;
 pub mod heads;

@@ -13,6 +13,7 @@ use std::cell::RefCell;
 use rayon::prelude::*;
 
 use super::buffer::Buffer;
+use super::crew;
 use super::epilogue::{AddTo, Gelu, Store};
 use super::gemm::multiply;
 use super::heads::Heads;
@@ -214,20 +215,29 @@ impl Stack {
         rayon::scope(|_| self.run_here(x, offsets, seen))
     }
 
-    fn run_here(&self, mut x: Buffer, offsets: &[usize], mut seen: impl FnMut(&[f32])) -> Buffer {
+    fn run_here(
+        &self,
+        mut x: Buffer,
+        offsets: &[usize],
+        mut seen: impl FnMut(&[f32]) + Send,
+    ) -> Buffer {
+        let mut next = Buffer::taken(x.len());
+        if short(offsets) {
+            return crew::lead(|crew| {
+                for layer in &self.layers {
+                    by_columns::pass(self, layer, crew, offsets, &x, &mut next);
+                    std::mem::swap(&mut x, &mut next);
+                    seen(&x);
+                }
+                x
+            });
+        }
         let groups = groups(offsets);
         let rows = match groups.as_slice() {
             [alone] => chunk_rows(alone.last().copied().unwrap_or(0)),
             _ => CHUNK,
         };
-        let mut next = Buffer::taken(x.len());
         for layer in &self.layers {
-            if short(offsets) {
-                by_columns::pass(self, layer, offsets, &x, &mut next);
-                std::mem::swap(&mut x, &mut next);
-                seen(&x);
-                continue;
-            }
             let (mut from, mut to) = (&x[..], &mut next[..]);
             let parts: Vec<_> = groups
                 .iter()

@@ -1,40 +1,60 @@
 //! A layer of a text of a few tokens: threads share the weights, which take longer to read than the
 //! rows to multiply, and every thread computes some columns of all rows.
 
-use rayon::prelude::*;
-
 use super::{Dense, Layer, Stack, with_scratch};
 use crate::encoder::cpu::attention::Shared;
 use crate::encoder::cpu::buffer::Buffer;
+use crate::encoder::cpu::crew::Leader;
 use crate::encoder::cpu::epilogue::{Columns, Then};
 use crate::encoder::cpu::gemm::multiply_part;
 
 /// One layer for all sequences.
-pub fn pass(stack: &Stack, layer: &Layer, offsets: &[usize], x: &[f32], out: &mut [f32]) {
+pub fn pass(
+    stack: &Stack,
+    layer: &Layer,
+    crew: &mut Leader<'_>,
+    offsets: &[usize],
+    x: &[f32],
+    out: &mut [f32],
+) {
     let (hidden, width, level) = (layer.hidden(), layer.inner(), stack.level);
     let rows = x.len() / hidden;
     let mut qkv = Buffer::taken(3 * x.len());
     let mut context = Buffer::taken(x.len());
-    dense(&layer.qkv, x, rows, &mut qkv, Then::Store);
+    dense(crew, &layer.qkv, x, rows, &mut qkv, Then::Store);
     stack.attend(layer, offsets, &qkv, &mut context);
     let mut sum = Buffer::taken(x.len());
     let mut middle = Buffer::taken(x.len());
-    dense(&layer.output, &context, rows, &mut sum, Then::Add(x));
+    dense(crew, &layer.output, &context, rows, &mut sum, Then::Add(x));
     layer.attention_norm.apply(level, &sum, &mut middle);
     let mut inner = Buffer::taken(rows * width);
-    dense(&layer.up, &middle, rows, &mut inner, Then::Gelu);
-    dense(&layer.down, &inner, rows, &mut sum, Then::Add(&middle));
+    dense(crew, &layer.up, &middle, rows, &mut inner, Then::Gelu);
+    dense(
+        crew,
+        &layer.down,
+        &inner,
+        rows,
+        &mut sum,
+        Then::Add(&middle),
+    );
     layer.output_norm.apply(level, &sum, out);
 }
 
 /// `out = then(x · wᵀ + bias)`, every thread some panels of the weights.
-fn dense(layer: &Dense, x: &[f32], rows: usize, out: &mut [f32], then: Then<'_>) {
+fn dense(
+    crew: &mut Leader<'_>,
+    layer: &Dense,
+    x: &[f32],
+    rows: usize,
+    out: &mut [f32],
+    then: Then<'_>,
+) {
     let Dense { weight, bias } = layer;
     let (inputs, outputs, panels) = (weight.inputs(), weight.outputs(), weight.panels());
     assert_eq!(out.len(), rows * outputs);
     let each = panels.div_ceil(rayon::current_num_threads()).max(1);
     let out = Shared::new(out);
-    (0..panels.div_ceil(each)).into_par_iter().for_each(|i| {
+    crew.run(panels.div_ceil(each), |i| {
         let part = i * each..panels.min((i + 1) * each);
         // SAFETY: parts do not overlap, so that every column is written by one thread, and `out` is
         // borrowed for the whole call.
