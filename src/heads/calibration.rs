@@ -16,9 +16,9 @@ pub struct Calibration {
     /// The same in texts of more than one window, where `stance_languages` has nothing nearer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stance_long_temperature: Option<f32>,
-    /// Temperatures of languages (ISO 639-1) of which there were validation rows enough.
+    /// Temperatures of languages (ISO 639-1), by kind, of which there were validation rows enough.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub stance_languages: BTreeMap<String, LanguageTemperatures>,
+    pub stance_languages: BTreeMap<String, BTreeMap<Kind, f32>>,
     /// The model abstains when the best stance is less probable than this.
     pub stance_threshold: f32,
     /// Topic logits are divided by this before the sigmoid.
@@ -27,31 +27,28 @@ pub struct Calibration {
     pub topic_threshold: f32,
 }
 
-/// Temperatures of the stance in texts of a language: a model is surer of what is said of an actor that the
-/// text names than of one that it does not, and surer than it is right of what a long text says.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct LanguageTemperatures {
-    /// Of actors that a text of one window names.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub named: Option<f32>,
-    /// Of actors that it never names.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub unnamed: Option<f32>,
-    /// Of actors of texts of more than one window.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub long: Option<f32>,
+/// What a text is to an actor, as far as the temperature depends on it: a model is surer of what is said of an
+/// actor that the text names than of one that it does not, and surer than it is right of what a long text says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// One window, which names the actor.
+    Named,
+    /// One window, which never names it.
+    Unnamed,
+    /// More than one window.
+    Long,
 }
 
-/// What is asked of a stance that its temperature depends on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Asked<'a> {
-    /// ISO 639-1 code of the text's language.
-    pub language: &'a str,
-    /// The text names the actor.
-    pub named: bool,
-    /// The text takes more than one window.
-    pub long: bool,
+impl Kind {
+    /// The kind of a text that names the actor or not and takes one window or more.
+    pub const fn of(named: bool, long: bool) -> Self {
+        match (long, named) {
+            (true, _) => Self::Long,
+            (false, true) => Self::Named,
+            (false, false) => Self::Unnamed,
+        }
+    }
 }
 
 impl Default for Calibration {
@@ -68,31 +65,24 @@ impl Default for Calibration {
 }
 
 impl Calibration {
-    /// Probabilities of favor, against and neutral.
-    pub fn stance(&self, asked: Asked, logits: [f32; CLASSES]) -> [f32; CLASSES] {
-        let temperature = self.temperature(asked);
+    /// Probabilities of favor, against and neutral toward an actor of a text in a language (ISO 639-1).
+    pub fn stance(&self, language: &str, kind: Kind, logits: [f32; CLASSES]) -> [f32; CLASSES] {
+        let temperature = self.temperature(language, kind);
         softmax(logits.map(|x| x / temperature))
     }
 
-    fn temperature(&self, asked: Asked) -> f32 {
-        let own = self.stance_languages.get(asked.language);
-        let own = own.copied().unwrap_or_default();
-        let nearest = if asked.long {
-            own.long.or(self.stance_long_temperature)
-        } else if asked.named {
-            own.named
-        } else {
-            own.unnamed
-        };
-        nearest.unwrap_or(self.stance_temperature)
+    fn temperature(&self, language: &str, kind: Kind) -> f32 {
+        let own = self.stance_languages.get(language);
+        let own = own.and_then(|own| own.get(&kind)).copied();
+        let long = self.stance_long_temperature.filter(|_| kind == Kind::Long);
+        own.or(long).unwrap_or(self.stance_temperature)
     }
 
     /// Whether everything can be divided by the temperatures.
     pub fn is_valid(&self) -> bool {
-        let own = self.stance_languages.values();
-        let own = own.flat_map(|own| [own.named, own.unnamed, own.long]);
-        own.chain([self.stance_long_temperature])
-            .flatten()
+        let own = self.stance_languages.values().flat_map(BTreeMap::values);
+        own.copied()
+            .chain(self.stance_long_temperature)
             .chain([self.stance_temperature, self.topic_temperature])
             .all(|temperature| temperature > 0.0 && temperature.is_finite())
     }
@@ -164,9 +154,7 @@ fn golden_section(f: impl Fn(f64) -> f64, mut low: f64, mut high: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{
-        Asked, Calibration, LanguageTemperatures, fit_sigmoid_temperature, fit_temperature, softmax,
-    };
+    use super::{Calibration, Kind, fit_sigmoid_temperature, fit_temperature, softmax};
 
     #[test]
     fn the_nearest_temperature_counts() {
@@ -174,36 +162,26 @@ mod tests {
             stance_temperature: 2.0,
             ..Calibration::default()
         };
-        let own = LanguageTemperatures {
-            named: Some(4.0),
-            ..LanguageTemperatures::default()
+        let own = calibration.stance_languages.entry("ar".to_owned());
+        own.or_default().insert(Kind::Named, 4.0);
+        let check = |calibration: &Calibration, language, kind, expected: f32| {
+            let found = calibration.temperature(language, kind);
+            let near = (found - expected).abs() < 1e-6;
+            assert!(near, "{language} {kind:?}: {found}");
         };
-        calibration.stance_languages.insert("ar".to_owned(), own);
-        let check = |calibration: &Calibration, language, named, long, expected: f32| {
-            let found = calibration.temperature(Asked {
-                language,
-                named,
-                long,
-            });
-            assert!(
-                (found - expected).abs() < 1e-6,
-                "{language} {named} {long}: {found}"
-            );
-        };
-        check(&calibration, "ar", true, false, 4.0);
-        check(&calibration, "ar", false, false, 2.0);
-        check(&calibration, "ru", true, false, 2.0);
+        check(&calibration, "ar", Kind::Named, 4.0);
+        check(&calibration, "ar", Kind::Unnamed, 2.0);
+        check(&calibration, "ru", Kind::Named, 2.0);
         // Of a long text one window's temperature says nothing.
-        check(&calibration, "ar", true, true, 2.0);
+        check(&calibration, "ar", Kind::Long, 2.0);
         let mut long = calibration.clone();
         long.stance_long_temperature = Some(3.0);
-        check(&long, "ar", true, true, 3.0);
-        check(&long, "ar", true, false, 4.0);
-        if let Some(own) = long.stance_languages.get_mut("ar") {
-            own.long = Some(5.0);
-        }
-        check(&long, "ar", false, true, 5.0);
-        check(&long, "ru", false, true, 3.0);
+        check(&long, "ar", Kind::Long, 3.0);
+        check(&long, "ar", Kind::Named, 4.0);
+        let own = long.stance_languages.entry("ar".to_owned());
+        own.or_default().insert(Kind::Long, 5.0);
+        check(&long, "ar", Kind::Long, 5.0);
+        check(&long, "ru", Kind::Long, 3.0);
         assert!(calibration.is_valid());
         let text = serde_json::to_string(&calibration).unwrap();
         assert!(
@@ -214,12 +192,17 @@ mod tests {
             serde_json::from_str::<Calibration>(&text).unwrap(),
             calibration
         );
-        let bad = LanguageTemperatures {
-            unnamed: Some(0.0),
-            ..LanguageTemperatures::default()
-        };
-        calibration.stance_languages.insert("ru".to_owned(), bad);
+        let bad = calibration.stance_languages.entry("ru".to_owned());
+        bad.or_default().insert(Kind::Unnamed, 0.0);
         assert!(!calibration.is_valid());
+    }
+
+    #[test]
+    fn a_kind_is_of_the_length_first() {
+        assert_eq!(Kind::of(true, false), Kind::Named);
+        assert_eq!(Kind::of(false, false), Kind::Unnamed);
+        assert_eq!(Kind::of(true, true), Kind::Long);
+        assert_eq!(Kind::of(false, true), Kind::Long);
     }
 
     #[test]

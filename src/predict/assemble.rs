@@ -8,7 +8,7 @@ use super::reading::{ActorReading, Reading};
 use crate::actors::{MatchedActor, Matcher};
 use crate::document::{Document, InputFormat, OffsetUnit, Options};
 use crate::heads::HeadsConfig;
-use crate::heads::calibration::Asked;
+use crate::heads::calibration::Kind;
 use crate::prediction::{
     AbstainReason, ActorRef, ActorStance, Evidence, MentionSpan, ModelInfo, Prediction,
     SCHEMA_VERSION, Stance, StanceProbabilities, TopicScore, Warning,
@@ -127,9 +127,8 @@ fn stance(
     actor: &ActorReading,
 ) -> ActorStance {
     let calibration = &parts.config.calibration;
-    let asked = asked(parts, index);
     let probabilities =
-        StanceProbabilities::from_array(calibration.stance(asked, parts.answer.actors[index]));
+        StanceProbabilities::from_array(calibrated(parts, index, parts.answer.actors[index]));
     let (stance, probability) = probabilities.best();
     let threshold = options
         .stance_threshold
@@ -204,22 +203,20 @@ fn sentences(parts: &Parts, spans: &Spans, index: usize) -> Vec<Evidence> {
 
 /// The sentences of an actor with their calibrated probabilities.
 fn scored<'a>(parts: &'a Parts, index: usize) -> impl Iterator<Item = (usize, [f32; 3])> + 'a {
-    let calibration = &parts.config.calibration;
-    let asked = asked(parts, index);
     parts.plan.actors[index]
         .sentences
         .iter()
         .zip(&parts.answer.sentences[index])
-        .map(move |((sentence, _), &logits)| (*sentence, calibration.stance(asked, logits)))
+        .map(move |((sentence, _), &logits)| (*sentence, calibrated(parts, index, logits)))
 }
 
-/// What the temperature of an actor's stance depends on.
-fn asked<'a>(parts: &Parts<'a>, index: usize) -> Asked<'a> {
-    Asked {
-        language: &parts.reading.language.code,
-        named: is_mentioned(&parts.reading.actors[index]),
-        long: parts.reading.windows.len() > 1,
-    }
+/// Calibrated probabilities of the stance toward an actor.
+fn calibrated(parts: &Parts, index: usize, logits: [f32; 3]) -> [f32; 3] {
+    let reading = parts.reading;
+    let named = is_mentioned(&reading.actors[index]);
+    let kind = Kind::of(named, reading.windows.len() > 1);
+    let calibration = &parts.config.calibration;
+    calibration.stance(&reading.language.code, kind, logits)
 }
 
 fn quoted(parts: &Parts, spans: &Spans, sentence: usize, probabilities: [f32; 3]) -> Evidence {

@@ -15,7 +15,8 @@ pub use bootstrap::{Interval, Resampling};
 pub use confusion::{ClassReport, Confusion};
 pub use paired::{McNemar, PairedDifference, mcnemar, paired_bootstrap};
 pub use probability::{
-    ECE_BINS, ReliabilityBin, brier, ece_floor, expected_calibration_error, reliability,
+    ECE_BINS, ReliabilityBin, brier, ece_floor, ece_p_value, expected_calibration_error,
+    reliability,
 };
 pub use retrieval::{Retrieval, retrieve};
 pub use scores::{Metric, Scores};

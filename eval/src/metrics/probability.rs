@@ -9,7 +9,7 @@ use super::Scores;
 /// Bins of the expected calibration error, as in Guo et al. 2017.
 pub const ECE_BINS: usize = 15;
 
-/// Draws that [`ece_floor`] is the mean of.
+/// Draws that [`ece_floor`] is the mean of, and that [`ece_p_value`] counts.
 const DRAWS: u64 = 200;
 
 /// One bin of a reliability diagram: rows whose confidence lies in `(low, high]`.
@@ -95,6 +95,21 @@ pub fn expected_calibration_error(scores: &Scores, rows: &[usize], bins: usize) 
 /// resampling, Bröcker & Smith 2007). An error near it is no evidence against the probabilities;
 /// few rows in many bins make it large. `None` without rows.
 pub fn ece_floor(scores: &Scores, rows: &[usize], bins: usize) -> Option<f64> {
+    let drawn = drawn_errors(scores, rows, bins)?;
+    Some(drawn.iter().sum::<f64>() / drawn.len() as f64)
+}
+
+/// How probable an expected calibration error of at least what was found is when every probability is
+/// exactly right, from the same draws, of which what was found counts as one more. `None` without rows.
+pub fn ece_p_value(scores: &Scores, rows: &[usize], bins: usize) -> Option<f64> {
+    let drawn = drawn_errors(scores, rows, bins)?;
+    let found = expected_calibration_error(scores, rows, bins)?;
+    let reach = drawn.iter().filter(|&&error| error >= found).count();
+    Some((reach + 1) as f64 / (drawn.len() + 1) as f64)
+}
+
+/// Errors of answers that are right as often as they claim.
+fn drawn_errors(scores: &Scores, rows: &[usize], bins: usize) -> Option<Vec<f64>> {
     if rows.is_empty() {
         return None;
     }
@@ -103,7 +118,7 @@ pub fn ece_floor(scores: &Scores, rows: &[usize], bins: usize) -> Option<f64> {
         let confidence = scores.confidence(row);
         confidences[bin_of(confidence, bins)].push(confidence);
     }
-    let gap = |draw: u64| -> f64 {
+    let error = |draw: u64| -> f64 {
         let mut random = ChaCha8Rng::seed_from_u64(draw);
         let gaps = confidences.iter().map(|bin| {
             let surplus = bin.iter().map(|&confidence| {
@@ -112,9 +127,9 @@ pub fn ece_floor(scores: &Scores, rows: &[usize], bins: usize) -> Option<f64> {
             });
             surplus.sum::<f64>().abs()
         });
-        gaps.sum()
+        gaps.sum::<f64>() / rows.len() as f64
     };
-    Some((0..DRAWS).map(gap).sum::<f64>() / (DRAWS as f64 * rows.len() as f64))
+    Some((0..DRAWS).map(error).collect())
 }
 
 /// The bin of a confidence: its edges belong to the one below.
@@ -175,5 +190,23 @@ mod tests {
         certain.push(1, &[0.0, 1.0], false);
         assert_eq!(ece_floor(&certain, &[0], ECE_BINS), Some(0.0));
         assert_eq!(ece_floor(&certain, &[], ECE_BINS), None);
+        assert_eq!(ece_p_value(&certain, &[], ECE_BINS), None);
+    }
+
+    #[test]
+    fn an_error_is_improbable_where_answers_are_right_more_often_than_claimed() {
+        let p = |right: usize| {
+            let mut scores = Scores::new(2);
+            for row in 0..400 {
+                scores.push(usize::from(row >= right), &[0.7, 0.3], false);
+            }
+            let rows: Vec<usize> = (0..400).collect();
+            ece_p_value(&scores, &rows, ECE_BINS).unwrap()
+        };
+        // 280 are claimed, with a standard deviation of 9.2: 290 are 1.09 of them away, which on
+        // either side happens in 28 of 100 draws, 320 are 4.4 away.
+        let near = p(290);
+        assert!((near - 0.28).abs() < 0.1, "{near}");
+        assert!(p(320) < 0.01 && p(280) > 0.95);
     }
 }

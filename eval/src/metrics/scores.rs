@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Confusion, ECE_BINS, aurc, brier, ece_floor, expected_calibration_error};
+use super::{Confusion, ECE_BINS, aurc, brier, ece_floor, ece_p_value, expected_calibration_error};
 
 /// Answers of one system, row by row.
 #[derive(Debug, Clone, PartialEq)]
@@ -130,6 +130,8 @@ pub enum Metric {
     /// What that error is on average with so many rows when every probability is right (Bröcker &
     /// Smith 2007).
     EceFloor,
+    /// How probable an error at least as large as the one found is when every probability is right.
+    EceP,
     /// Area under the risk–coverage curve (Geifman & El-Yaniv 2017).
     Aurc,
     /// Share of rows that the system answered.
@@ -140,7 +142,7 @@ pub enum Metric {
 
 impl Metric {
     /// Every metric, in the order of the tables.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::MacroF1,
         Self::Accuracy,
         Self::F1FavorAgainst,
@@ -149,6 +151,7 @@ impl Metric {
         Self::Brier,
         Self::Ece,
         Self::EceFloor,
+        Self::EceP,
         Self::Aurc,
         Self::Coverage,
         Self::SelectiveAccuracy,
@@ -165,6 +168,7 @@ impl Metric {
             Self::Brier => "brier",
             Self::Ece => "ece",
             Self::EceFloor => "ece_floor",
+            Self::EceP => "ece_p",
             Self::Aurc => "aurc",
             Self::Coverage => "coverage",
             Self::SelectiveAccuracy => "selective_accuracy",
@@ -182,6 +186,7 @@ impl Metric {
             Self::Brier => "Brier",
             Self::Ece => "ECE",
             Self::EceFloor => "ECE floor",
+            Self::EceP => "ECE p",
             Self::Aurc => "AURC",
             Self::Coverage => "coverage",
             Self::SelectiveAccuracy => "sel. acc.",
@@ -209,6 +214,7 @@ impl Metric {
             Self::Brier => brier(scores, rows),
             Self::Ece => expected_calibration_error(scores, rows, ECE_BINS),
             Self::EceFloor => ece_floor(scores, rows, ECE_BINS),
+            Self::EceP => ece_p_value(scores, rows, ECE_BINS),
             Self::Aurc => aurc(scores, rows),
             Self::Coverage => {
                 let answered = rows.iter().filter(|&&row| !scores.abstained(row)).count();

@@ -1,19 +1,20 @@
 //! Stage `calibrate`: temperatures and thresholds from validation rows.
 //!
 //! Temperatures minimise the negative log-likelihood (Guo et al. 2017, arXiv 1706.04599); a set
-//! counts by the root of its rows, as in training. Texts of more than one window have one of their own, and so has a
-//! language of which there are rows enough: for actors that a text names, for those that it does not, and for long texts. The stance threshold is the smallest at which the answers that are
-//! given are right as often as the recipe asks; the topic threshold maximises micro-F1.
+//! counts by the root of its rows, as in training. Texts of more than one window have one of their own,
+//! and so has a language of which there are rows enough: for actors that a text names, for those that it
+//! does not, and for long texts. The stance threshold is the smallest at which the answers that are given
+//! are right as often as the recipe asks; the topic threshold maximises micro-F1.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use candle_core::{Device, Result};
+use stance::encoder::EncoderError;
 use stance::encoder::cpu::Precision;
+use stance::encoder::dtype::DtypeChoice;
 use stance::encoder::tokenizer::TextTokenizer;
-use stance::heads::calibration::{
-    Asked, Calibration, LanguageTemperatures, fit_sigmoid_temperature, fit_temperature,
-};
+use stance::heads::calibration::{Calibration, Kind, fit_sigmoid_temperature, fit_temperature};
 use stance::heads::stance::CLASSES;
 
 use super::labelled::{Rows, load_labelled};
@@ -45,9 +46,19 @@ pub struct Args {
     /// Documents of more windows than this are left out.
     #[arg(long, default_value_t = 8)]
     pub max_windows: usize,
+    /// How the encoder multiplies, f32, bf16 or int8: as those who will ask the model do.
+    #[arg(long, default_value = "int8", value_parser = precision)]
+    pub dtype: Precision,
     /// Writes the validation rows' logits and labels by set, as JSON, for a closer look.
     #[arg(long)]
     pub logits: Option<PathBuf>,
+}
+
+fn precision(text: &str) -> std::result::Result<Precision, String> {
+    let choice: DtypeChoice = text.parse().map_err(|e: EncoderError| e.to_string())?;
+    let unclear =
+        || format!("`{choice}` is another precision on another machine: take f32, bf16 or int8");
+    choice.precision().ok_or_else(unclear)
 }
 
 /// Runs the stage.
@@ -66,7 +77,7 @@ pub fn run(args: &Args) -> Result<()> {
     };
     let mut labelled = load_labelled(&rows, &heads, &tokenizer, args.max_windows)?;
     labelled.thin_validation(ROWS_PER_SET, TOPIC_ROWS_PER_SET);
-    let student = Student::new(&params, &config, &heads, Precision::F32, |_| false)?;
+    let student = Student::new(&params, &config, &heads, args.dtype, |_| false)?;
     let measured = measure(
         |items| student.forward(items, &|x| Ok(x.clone())),
         &labelled,
@@ -86,24 +97,6 @@ pub fn run(args: &Args) -> Result<()> {
         serde_json::to_string(&heads.calibration).map_err(candle_core::Error::wrap)?
     );
     Ok(())
-}
-
-/// What a language's temperatures are told apart by.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Kind {
-    Named,
-    Unnamed,
-    Long,
-}
-
-impl Kind {
-    fn of(row: &StanceAnswer) -> Self {
-        match (row.long, row.paired) {
-            (true, _) => Self::Long,
-            (false, false) => Self::Named,
-            (false, true) => Self::Unnamed,
-        }
-    }
 }
 
 /// Rows that a temperature is fitted to.
@@ -138,24 +131,19 @@ pub fn calibrate(measured: &Measured, accuracy: f64) -> Calibration {
         let weight = (rows.len() as f64).sqrt().recip();
         for row in rows {
             all.add(row, used, weight);
-            if row.long {
+            if row.kind == Kind::Long {
                 all_long.add(row, used, weight);
             }
-            let group = (row.language.as_str(), Kind::of(row));
+            let group = (row.language.as_str(), row.kind);
             // Here every row counts the same, or a set of a few would decide for a language.
             own.entry(group).or_default().add(row, used, 1.0);
         }
     }
-    let mut languages: BTreeMap<String, LanguageTemperatures> = BTreeMap::new();
+    let mut languages: BTreeMap<String, BTreeMap<Kind, f32>> = BTreeMap::new();
     for ((language, kind), fit) in own {
         if fit.labels.len() >= OWN_ROWS {
             let of = languages.entry(language.to_owned()).or_default();
-            let place = match kind {
-                Kind::Named => &mut of.named,
-                Kind::Unnamed => &mut of.unnamed,
-                Kind::Long => &mut of.long,
-            };
-            *place = Some(fit.temperature());
+            of.insert(kind, fit.temperature());
         }
     }
     let long = (all_long.labels.len() >= OWN_ROWS).then(|| all_long.temperature());
@@ -180,12 +168,7 @@ pub fn calibrate(measured: &Measured, accuracy: f64) -> Calibration {
     let rows = measured.stance.values().flatten();
     let sure: Vec<(f32, bool)> = rows
         .map(|row| {
-            let asked = Asked {
-                language: &row.language,
-                named: !row.paired,
-                long: row.long,
-            };
-            let p = out.stance(asked, row.logits);
+            let p = out.stance(&row.language, row.kind, row.logits);
             let best = argmax(&p);
             (p[best], best == row.label)
         })
@@ -236,13 +219,13 @@ fn best_threshold(pairs: &[(f32, bool)]) -> f32 {
 
 #[cfg(test)]
 mod tests {
-    use super::{OWN_ROWS, best_threshold, calibrate, smallest_threshold};
+    use super::{Kind, OWN_ROWS, best_threshold, calibrate, smallest_threshold};
     use crate::train::measure::{Measured, StanceAnswer};
 
     // Right in 75 of 100 with logits that claim more asks for a temperature above 1, more so the surer they are.
     #[test]
     fn long_texts_have_temperatures_of_their_own() {
-        let rows = |sure: f32, long, language: &str, number: usize| -> Vec<StanceAnswer> {
+        let rows = |sure: f32, kind, language: &str, number: usize| -> Vec<StanceAnswer> {
             let row = |i: usize| StanceAnswer {
                 logits: [sure, 0.0, 0.0],
                 label: if i.is_multiple_of(4) {
@@ -250,27 +233,26 @@ mod tests {
                 } else {
                     0
                 },
-                paired: false,
-                long,
+                kind,
                 language: language.to_owned(),
             };
             (0..number).map(row).collect()
         };
         let mut measured = Measured::default();
         let sets = [
-            ("passages", rows(4.0, false, "ar", OWN_ROWS)),
-            ("documents", rows(8.0, true, "ar", OWN_ROWS)),
-            ("others", rows(6.0, true, "en", OWN_ROWS - 1)),
+            ("passages", rows(4.0, Kind::Named, "ar", OWN_ROWS)),
+            ("documents", rows(8.0, Kind::Long, "ar", OWN_ROWS)),
+            ("others", rows(6.0, Kind::Long, "en", OWN_ROWS - 1)),
         ];
         for (name, rows) in sets {
             measured.stance.insert(name.to_owned(), rows);
         }
         let found = calibrate(&measured, 0.7);
         let ideal = |sure: f32| sure / 6f32.ln();
-        let own = found.stance_languages["ar"];
-        assert!((own.named.unwrap() - ideal(4.0)).abs() < 0.05, "{found:?}");
-        assert!((own.long.unwrap() - ideal(8.0)).abs() < 0.1, "{found:?}");
-        assert!(own.unnamed.is_none() && !found.stance_languages.contains_key("en"));
+        let own = &found.stance_languages["ar"];
+        assert!((own[&Kind::Named] - ideal(4.0)).abs() < 0.05, "{found:?}");
+        assert!((own[&Kind::Long] - ideal(8.0)).abs() < 0.1, "{found:?}");
+        assert!(!own.contains_key(&Kind::Unnamed) && !found.stance_languages.contains_key("en"));
         let long = found.stance_long_temperature.unwrap();
         assert!(long > ideal(6.0) && long < ideal(8.0), "{found:?}");
     }

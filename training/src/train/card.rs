@@ -206,7 +206,7 @@ fn numbers(card: &mut String, results: &Value, command: &str) {
         card,
         "## Measured\n\nBy `{command}`, on rows that never trained it:\n"
     );
-    *card += "| task | rows | metric | model (95 % interval) | ECE | baselines | published best |\n\
+    *card += "| task | rows | metric | model (95 % interval) | ECE (floor, p) | baselines | published best |\n\
               |---|---|---|---|---|---|---|\n";
     for task in results
         .get("tasks")
@@ -265,11 +265,26 @@ fn numbers(card: &mut String, results: &Value, command: &str) {
             text("task"),
             show(score(model, metric)),
             interval.unwrap_or_default(),
-            show(score(model, "ece")),
+            calibration_error(&show, |metric| score(model, metric)),
             baselines.join(", "),
             show(published)
         );
     }
+    *card += "\nIn brackets: the ECE that so many rows have on average when every probability is right, and how \
+              probable one as large as the model's is then; where p is above 0.05 the error is no evidence against \
+              the probabilities.\n";
     *card += "\nPublished results are those of the papers, on their own splits where the splits \
               are official; see `eval/suites/public.toml` for each source.\n\n";
+}
+
+/// The calibration error of a task, with what it is to be compared with where the results say it.
+fn calibration_error(
+    show: &impl Fn(Option<f64>) -> String,
+    score: impl Fn(&str) -> Option<f64>,
+) -> String {
+    let error = show(score("ece"));
+    match (score("ece_floor"), score("ece_p")) {
+        (Some(floor), Some(p)) => format!("{error} ({floor:.3}, {p:.2})"),
+        _ => error,
+    }
 }

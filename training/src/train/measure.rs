@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use candle_core::Result;
+use stance::heads::calibration::Kind;
 use stance::heads::stance::CLASSES;
 
 use super::item::{Item, batches};
@@ -19,10 +20,8 @@ pub struct StanceAnswer {
     pub logits: [f32; CLASSES],
     /// Index of the label.
     pub label: usize,
-    /// The text never names the target.
-    pub paired: bool,
-    /// The text takes more than one window.
-    pub long: bool,
+    /// What its temperature depends on.
+    pub kind: Kind,
     /// ISO 639-1 code of the text's language.
     pub language: String,
 }
@@ -59,9 +58,8 @@ pub fn measure(
             out.stance.entry(name).or_default().push(StanceAnswer {
                 logits: [row[0], row[1], row[2]],
                 label: target.label,
-                paired: target.queries.iter().all(|query| query.paired),
+                kind: Kind::of(target.queries.iter().any(|query| !query.paired), item.long),
                 language: item.language.clone(),
-                long: item.long,
             });
         }
     }
@@ -185,15 +183,14 @@ fn macro_f1(rows: &[StanceAnswer]) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{StanceAnswer, macro_f1};
+    use super::{Kind, StanceAnswer, macro_f1};
 
     #[test]
     fn f1_counts_only_classes_that_occur() {
         let row = |logits, label| StanceAnswer {
             logits,
             label,
-            paired: false,
-            long: false,
+            kind: Kind::Named,
             language: String::new(),
         };
         let rows = [
