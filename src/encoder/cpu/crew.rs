@@ -1,16 +1,17 @@
-//! Threads of the pool that stay with one short pass from its first product to its last.
+//! Threads of the pool that stay with one text from its first step to its last.
 //!
-//! A product of a few rows takes some tens of microseconds, less than it takes to wake a thread whose
-//! processor has gone to sleep. So the pool is asked once, and between two products the threads wait
-//! awake. Nobody is relied on: parts that no other thread has come for, the thread that leads computes
+//! A step of a short text takes some tens of microseconds, less than it takes to wake a thread whose
+//! processor has gone to sleep. So the pool is asked once, and between two steps the threads wait awake. Nobody is relied on: parts that no other thread has come for, the thread that leads computes
 //! by itself, so that a pool with other work, or of one thread, gives the same results, only later.
 
 mod apart;
 
 use std::cell::UnsafeCell;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use apart::Processor;
+use rayon::prelude::*;
 
 /// Looks at a value that another thread is about to change, before the processor is given away.
 const LOOKS: usize = 1 << 12;
@@ -18,7 +19,7 @@ const LOOKS: usize = 1 << 12;
 /// A call by part, `0..parts`.
 type Call = *const (dyn Fn(usize) + Sync);
 
-/// What the threads of a pass share.
+/// What the threads of a text share.
 pub struct Crew {
     /// The round in the upper half, and the parts of it that are still to be taken in the lower.
     left: AtomicU64,
@@ -27,44 +28,88 @@ pub struct Crew {
     /// What to do with a part; valid while a part of the round is unfinished.
     call: UnsafeCell<Option<Call>>,
     over: AtomicBool,
-    /// Where the leader began.
+    /// The leader's number in the pool, and where it began.
+    leader: Option<usize>,
     processor: Processor,
 }
 
-// SAFETY: `call` is written by `Crew::run` alone, which takes `&mut self` of the leader's handle, between
+// SAFETY: `call` is written by `Leader::run` alone, of which there is one and which takes `&mut self`, between
 // two rounds, when no part can be taken; it is read by who has taken a part, before finishing it.
 unsafe impl Sync for Crew {}
 
 /// The one who gives out the parts.
-pub struct Leader<'a>(&'a Crew);
+pub struct Leader<'a> {
+    crew: &'a Crew,
+    threads: usize,
+}
 
-/// Does `work`, whose products the other threads of the pool share where they are free.
-pub fn lead<R: Send>(work: impl FnOnce(&mut Leader<'_>) -> R + Send) -> R {
+/// Who computes the parts of a step.
+pub trait Share {
+    /// Calls `part` with every number below `parts`, each once, and returns when all calls have.
+    fn run(&mut self, parts: usize, part: impl Fn(usize) + Sync);
+
+    /// Calls `work` with every item, each once, and returns when all calls have.
+    fn each<T: Send>(&mut self, items: impl Iterator<Item = T>, work: impl Fn(T) + Sync) {
+        let items: Vec<_> = items.map(|item| Mutex::new(Some(item))).collect();
+        self.run(items.len(), |part| {
+            // Nobody else has the part, and nobody panics between the lock's beginning and its end.
+            let item = items[part].lock().ok().and_then(|mut item| item.take());
+            if let Some(item) = item {
+                work(item);
+            }
+        });
+    }
+}
+
+/// Whichever threads of the pool come by: for steps that are shared among threads already.
+pub struct Pool;
+
+impl Share for Pool {
+    fn run(&mut self, parts: usize, part: impl Fn(usize) + Sync) {
+        (0..parts).into_par_iter().for_each(&part);
+    }
+}
+
+/// Does `work`, whose steps up to `helpers` other threads of the pool share where they are free.
+pub fn lead<R: Send>(helpers: usize, work: impl FnOnce(&mut Leader<'_>) -> R + Send) -> R {
     let crew = Crew {
         left: AtomicU64::new(0),
         unfinished: AtomicUsize::new(0),
         call: UnsafeCell::new(None),
         over: AtomicBool::new(false),
+        leader: rayon::current_thread_index(),
         processor: Processor::here(),
     };
+    let helpers = helpers.min(rayon::current_num_threads() - 1);
     rayon::scope(|scope| {
-        for _ in 1..rayon::current_num_threads() {
+        for _ in 0..helpers {
             scope.spawn(|_| crew.help());
         }
-        // A helper that was woken on this processor comes by, and goes to another one.
-        std::thread::yield_now();
+        if helpers > 0 {
+            // One that was woken on this processor comes by, and goes to another.
+            std::thread::yield_now();
+        }
         let _end = Finally(|| crew.over.store(true, Ordering::Release));
-        work(&mut Leader(&crew))
+        work(&mut Leader {
+            crew: &crew,
+            threads: helpers + 1,
+        })
     })
 }
 
 impl Leader<'_> {
-    /// Calls `part` with every number below `parts`, each once, and returns when all calls have.
-    pub fn run(&mut self, parts: usize, part: impl Fn(usize) + Sync) {
+    /// How many threads may take parts.
+    pub fn threads(&self) -> usize {
+        self.threads
+    }
+}
+
+impl Share for Leader<'_> {
+    fn run(&mut self, parts: usize, part: impl Fn(usize) + Sync) {
         let Ok(wanted) = u32::try_from(parts) else {
-            return (0..parts).for_each(part);
+            return (0..parts).for_each(&part);
         };
-        let crew = self.0;
+        let crew = self.crew;
         let call: &(dyn Fn(usize) + Sync) = &part;
         // SAFETY: the lifetime is let go of. A thread calls it after taking a part and before finishing
         // it, and this function waits below, unwinding too, until every part is finished.
@@ -87,8 +132,12 @@ impl Leader<'_> {
 }
 
 impl Crew {
-    /// Takes parts until there are to be no more.
+    /// Takes parts until there are no more to come.
     fn help(&self) {
+        // What nobody has come for, the leader gets in the end.
+        if rayon::current_thread_index() == self.leader {
+            return;
+        }
         let _away = self.processor.leave();
         wait(|| {
             while self.take() {}
@@ -155,7 +204,7 @@ impl<F: FnMut()> Drop for Finally<F> {
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    use super::lead;
+    use super::{Share, lead};
 
     fn pool(threads: usize) -> rayon::ThreadPool {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
@@ -168,7 +217,7 @@ mod tests {
             let rounds = 300;
             let counts: Vec<_> = (0..rounds * 9).map(|_| AtomicUsize::new(0)).collect();
             pool(threads).install(|| {
-                lead(|crew| {
+                lead(usize::MAX, |crew| {
                     for round in 0..rounds {
                         let parts = round % 10;
                         crew.run(parts, |part| {
@@ -185,11 +234,24 @@ mod tests {
     }
 
     #[test]
+    fn every_item_is_given_to_one_call() {
+        let mut out = vec![0; 23];
+        let call = |(at, place): (usize, &mut usize)| *place += at;
+        pool(3).install(|| {
+            lead(2, |crew| {
+                crew.each(out.iter_mut().enumerate(), call);
+            });
+        });
+        pool(3).install(|| super::Pool.each(out.iter_mut().enumerate(), call));
+        assert!(out.into_iter().eq((0..23).map(|at| 2 * at)));
+    }
+
+    #[test]
     fn a_second_thread_takes_parts() {
         // Two parts that wait for each other end only where two threads are at them.
         let meeting = std::sync::Barrier::new(2);
         pool(2).install(|| {
-            lead(|crew| {
+            lead(usize::MAX, |crew| {
                 crew.run(2, |_| {
                     meeting.wait();
                 });
@@ -203,7 +265,7 @@ mod tests {
         pool(2).scope(|scope| {
             for _ in 0..20 {
                 scope.spawn(|_| {
-                    lead(|crew| {
+                    lead(usize::MAX, |crew| {
                         for _ in 0..50 {
                             crew.run(3, |part| {
                                 sum.fetch_add(part, Ordering::Relaxed);
@@ -221,7 +283,7 @@ mod tests {
         for threads in [1, 2] {
             let caught = std::panic::catch_unwind(|| {
                 pool(threads).install(|| {
-                    lead(|crew| crew.run(8, |part| assert_ne!(part, 3)));
+                    lead(usize::MAX, |crew| crew.run(8, |part| assert_ne!(part, 3)));
                 });
             });
             assert!(caught.is_err());

@@ -2,12 +2,11 @@
 
 use std::cell::RefCell;
 
-use rayon::prelude::*;
-
 use super::attention::backward::Backward;
 use super::attention::forward::Forward;
 use super::attention::forward_bf16::ForwardBf16;
 use super::attention::{Head, Scratch, Shared, Task};
+use super::crew::{Pool, Share};
 use super::simd::Level;
 
 /// Scores below which heads are not worth another thread's waking up.
@@ -29,24 +28,17 @@ pub struct Heads<'a> {
 }
 
 impl Heads<'_> {
-    /// Every head of every sequence once, whose columns do not overlap.
-    fn tasks(self) -> impl IndexedParallelIterator<Item = Head> {
+    /// A head of a sequence, of all of them one after the other; their columns do not overlap.
+    fn head(self, at: usize) -> Head {
+        let (sequence, head) = (at / self.heads, at % self.heads);
         let dim = self.hidden / self.heads;
-        let (offsets, heads, hidden) = (self.offsets, self.heads, self.hidden);
-        let tokens = offsets[offsets.len() - 1] / (offsets.len() - 1).max(1);
-        (0..(self.offsets.len() - 1) * heads)
-            .into_par_iter()
-            .with_min_len(WORTH / (tokens * tokens).max(1))
-            .map(move |task| {
-                let (sequence, head) = (task / heads, task % heads);
-                Head {
-                    start: offsets[sequence],
-                    tokens: offsets[sequence + 1] - offsets[sequence],
-                    column: head * dim,
-                    dim,
-                    hidden,
-                }
-            })
+        Head {
+            start: self.offsets[sequence],
+            tokens: self.offsets[sequence + 1] - self.offsets[sequence],
+            column: head * dim,
+            dim,
+            hidden: self.hidden,
+        }
     }
 
     /// Whether the offsets increase and end at `rows`, and the heads divide the width.
@@ -62,18 +54,18 @@ impl Heads<'_> {
     ///
     /// # Panics
     /// When the matrices do not fit the heads.
-    pub fn forward(self, level: Level, qkv: &[f32], out: &mut [f32]) {
+    pub fn forward(self, level: Level, share: &mut impl Share, qkv: &[f32], out: &mut [f32]) {
         assert_eq!(out.len() * 3, qkv.len());
-        self.each(qkv, out, |task| level.run(Forward(task)));
+        self.each(share, qkv, out, |task| level.run(Forward(task)));
     }
 
     /// The same with products in bf16.
     ///
     /// # Panics
     /// As [`Heads::forward`].
-    pub fn forward_bf16(self, level: Level, qkv: &[f32], out: &mut [f32]) {
+    pub fn forward_bf16(self, level: Level, share: &mut impl Share, qkv: &[f32], out: &mut [f32]) {
         assert_eq!(out.len() * 3, qkv.len());
-        self.each(qkv, out, |task| level.run(ForwardBf16(task)));
+        self.each(share, qkv, out, |task| level.run(ForwardBf16(task)));
     }
 
     /// Gradient `[tokens, 3 · hidden]` of `qkv`; `grad` `[tokens, hidden]` is the context's.
@@ -82,19 +74,27 @@ impl Heads<'_> {
     /// When the matrices do not fit the heads.
     pub fn backward(self, level: Level, qkv: &[f32], grad: &[f32], out: &mut [f32]) {
         assert!(grad.len() * 3 == qkv.len() && out.len() == qkv.len());
-        self.each(qkv, out, |task| level.run(Backward { task, grad }));
+        self.each(&mut Pool, qkv, out, |task| {
+            level.run(Backward { task, grad });
+        });
     }
 
     /// Calls `run` for every head of `qkv`, which writes its rows and columns of `out`.
-    fn each(self, qkv: &[f32], out: &mut [f32], run: impl Fn(Task) + Sync) {
+    fn each(self, share: &mut impl Share, qkv: &[f32], out: &mut [f32], run: impl Fn(Task) + Sync) {
         let rows = qkv.len() / (3 * self.hidden);
         assert!(self.fit(rows) && qkv.len() == rows * 3 * self.hidden);
         let out = Shared::new(out);
-        self.tasks().for_each(|head| {
+        let sequences = self.offsets.len() - 1;
+        let heads = sequences * self.heads;
+        let tokens = rows / sequences.max(1);
+        let together = (WORTH / (tokens * tokens).max(1)).max(1);
+        share.run(heads.div_ceil(together), |part| {
             SCRATCH.with_borrow_mut(|scratch| {
-                // SAFETY: offsets increase and heads lie side by side, so every task has rows
-                // and columns of its own; `out` is borrowed for the whole call.
-                run(unsafe { Task::new(qkv, head, out, scratch) });
+                for at in part * together..heads.min((part + 1) * together) {
+                    // SAFETY: offsets increase and heads lie side by side, so every task has rows
+                    // and columns of its own; `out` is borrowed for the whole call.
+                    run(unsafe { Task::new(qkv, self.head(at), out, scratch) });
+                }
             });
         });
     }

@@ -13,7 +13,7 @@ use std::cell::RefCell;
 use rayon::prelude::*;
 
 use super::buffer::Buffer;
-use super::crew;
+use super::crew::{self, Pool, Share};
 use super::epilogue::{AddTo, Gelu, Store};
 use super::gemm::multiply;
 use super::heads::Heads;
@@ -30,6 +30,9 @@ const GROUP: usize = 128;
 
 /// Tokens up to which threads share the weights and not the rows.
 const SHORT: usize = 40;
+
+/// Threads that share the weights at the most: more would wait for memory, and for each other.
+const SHARERS: usize = 16;
 
 /// A dense layer.
 pub struct Dense {
@@ -222,21 +225,28 @@ impl Stack {
         mut seen: impl FnMut(&[f32]) + Send,
     ) -> Buffer {
         let mut next = Buffer::taken(x.len());
-        if short(offsets) {
-            return crew::lead(|crew| {
+        let groups = groups(offsets);
+        if let [alone] = groups.as_slice() {
+            let tokens = alone.last().copied().unwrap_or(0);
+            let (short, rows) = (short(tokens), chunk_rows(tokens));
+            let sharers = if short {
+                SHARERS
+            } else {
+                tokens.div_ceil(rows)
+            };
+            return crew::lead(sharers.saturating_sub(1), |crew| {
                 for layer in &self.layers {
-                    by_columns::pass(self, layer, crew, offsets, &x, &mut next);
+                    if short {
+                        by_columns::pass(self, layer, crew, alone, &x, &mut next);
+                    } else {
+                        self.pass(layer, crew, alone, rows, &x, &mut next);
+                    }
                     std::mem::swap(&mut x, &mut next);
                     seen(&x);
                 }
                 x
             });
         }
-        let groups = groups(offsets);
-        let rows = match groups.as_slice() {
-            [alone] => chunk_rows(alone.last().copied().unwrap_or(0)),
-            _ => CHUNK,
-        };
         for layer in &self.layers {
             let (mut from, mut to) = (&x[..], &mut next[..]);
             let parts: Vec<_> = groups
@@ -248,9 +258,9 @@ impl Stack {
                     (offsets, x, out)
                 })
                 .collect();
-            parts
-                .into_par_iter()
-                .for_each(|(offsets, x, out)| self.pass(layer, offsets, rows, x, out));
+            parts.into_par_iter().for_each(|(offsets, x, out)| {
+                self.pass(layer, &mut Pool, offsets, CHUNK, x, out);
+            });
             std::mem::swap(&mut x, &mut next);
             seen(&x);
         }
@@ -258,56 +268,69 @@ impl Stack {
     }
 
     /// Attention of the sequences of a group.
-    fn attend(&self, layer: &Layer, offsets: &[usize], qkv: &[f32], context: &mut [f32]) {
+    fn attend(
+        &self,
+        layer: &Layer,
+        share: &mut impl Share,
+        offsets: &[usize],
+        qkv: &[f32],
+        context: &mut [f32],
+    ) {
         let heads = Heads {
             offsets,
             heads: self.heads,
             hidden: layer.hidden(),
         };
         if layer.qkv.weight.precision != Precision::F32 && self.level.multiplies_bf16() {
-            heads.forward_bf16(self.level, qkv, context);
+            heads.forward_bf16(self.level, share, qkv, context);
         } else {
-            heads.forward(self.level, qkv, context);
+            heads.forward(self.level, share, qkv, context);
         }
     }
 
     /// One layer for the sequences of a group, in chunks of so many rows.
-    fn pass(&self, layer: &Layer, offsets: &[usize], rows: usize, x: &[f32], out: &mut [f32]) {
+    fn pass(
+        &self,
+        layer: &Layer,
+        share: &mut impl Share,
+        offsets: &[usize],
+        rows: usize,
+        x: &[f32],
+        out: &mut [f32],
+    ) {
         let level = self.level;
         let (hidden, width) = (layer.hidden(), layer.inner());
         let chunk = rows * hidden;
         let mut qkv = Buffer::taken(3 * x.len());
         let mut context = Buffer::taken(x.len());
-        x.par_chunks(chunk)
-            .zip(qkv.par_chunks_mut(3 * chunk))
-            .for_each(|(x, qkv)| with_scratch(|s| layer.project(x, qkv, &mut s.quantised)));
-        self.attend(layer, offsets, &qkv, &mut context);
-        x.par_chunks(chunk)
-            .zip(context.par_chunks(chunk))
-            .zip(out.par_chunks_mut(chunk))
-            .for_each(|((x, context), out)| {
-                with_scratch(|s| {
-                    let [a, b, c] = &mut s.rows;
-                    let chunk = ChunkOf {
-                        x,
-                        context,
-                        attention_sum: some(a, x.len()),
-                        middle: some(b, x.len()),
-                        before: &mut [],
-                        output_sum: some(c, x.len()),
-                        out,
-                    };
-                    let inner = some(&mut s.inner, x.len() / hidden * width);
-                    layer.finish(level, chunk, &mut s.quantised, inner);
-                });
+        let parts = x.chunks(chunk).zip(qkv.chunks_mut(3 * chunk));
+        share.each(parts, |(x, qkv)| {
+            with_scratch(|s| layer.project(x, qkv, &mut s.quantised));
+        });
+        self.attend(layer, share, offsets, &qkv, &mut context);
+        let parts = x.chunks(chunk).zip(context.chunks(chunk));
+        share.each(parts.zip(out.chunks_mut(chunk)), |((x, context), out)| {
+            with_scratch(|s| {
+                let [a, b, c] = &mut s.rows;
+                let chunk = ChunkOf {
+                    x,
+                    context,
+                    attention_sum: some(a, x.len()),
+                    middle: some(b, x.len()),
+                    before: &mut [],
+                    output_sum: some(c, x.len()),
+                    out,
+                };
+                let inner = some(&mut s.inner, x.len() / hidden * width);
+                layer.finish(level, chunk, &mut s.quantised, inner);
             });
+        });
     }
 }
 
 /// Whether a batch is so short that weights are longer to read than rows to multiply, and there are
 /// threads to share the weights.
-fn short(offsets: &[usize]) -> bool {
-    let tokens = offsets.last().copied().unwrap_or(0);
+fn short(tokens: usize) -> bool {
     tokens <= SHORT && rayon::current_num_threads() > 1
 }
 

@@ -11,6 +11,7 @@ use candle_core::{Result, Tensor};
 use rayon::prelude::*;
 
 use super::buffer::Buffer;
+use super::crew::Pool;
 use super::epilogue::{AddTo, GeluGrad, Store};
 use super::gemm::multiply;
 use super::heads::Heads;
@@ -230,7 +231,7 @@ impl TrainLayer {
             .par_chunks(chunk)
             .zip(tape.qkv.par_chunks_mut(3 * chunk))
             .for_each(|(x, qkv)| with_scratch(|s| self.layer.project(x, qkv, &mut s.quantised)));
-        heads.forward(level, &tape.qkv, &mut tape.context);
+        heads.forward(level, &mut Pool, &tape.qkv, &mut tape.context);
         tape.x
             .par_chunks(chunk)
             .zip(tape.context.par_chunks(chunk))

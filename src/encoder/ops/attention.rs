@@ -13,6 +13,7 @@ use std::sync::OnceLock;
 use candle_core::CudaStorage;
 use candle_core::{CpuStorage, CustomOp1, CustomOp2, D, Layout, Result, Shape, Tensor, bail};
 
+use super::super::cpu::crew::Pool;
 use super::super::cpu::heads::Heads;
 use super::super::cpu::simd::Level;
 #[cfg(feature = "cuda")]
@@ -74,7 +75,8 @@ impl CustomOp1 for Attention {
         let hidden = width / 3;
         let qkv = f32_slice(qkv, layout, "attention qkv")?;
         let mut out = vec![0.0; total * hidden];
-        self.heads(hidden).forward(Level::best(), qkv, &mut out);
+        let heads = self.heads(hidden);
+        heads.forward(Level::best(), &mut Pool, qkv, &mut out);
         Ok((CpuStorage::F32(out), Shape::from((total, hidden))))
     }
 

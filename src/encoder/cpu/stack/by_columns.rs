@@ -4,7 +4,7 @@
 use super::{Dense, Layer, Stack, with_scratch};
 use crate::encoder::cpu::attention::Shared;
 use crate::encoder::cpu::buffer::Buffer;
-use crate::encoder::cpu::crew::Leader;
+use crate::encoder::cpu::crew::{Leader, Share};
 use crate::encoder::cpu::epilogue::{Columns, Then};
 use crate::encoder::cpu::gemm::multiply_part;
 
@@ -22,7 +22,7 @@ pub fn pass(
     let mut qkv = Buffer::taken(3 * x.len());
     let mut context = Buffer::taken(x.len());
     dense(crew, &layer.qkv, x, rows, &mut qkv, Then::Store);
-    stack.attend(layer, offsets, &qkv, &mut context);
+    stack.attend(layer, crew, offsets, &qkv, &mut context);
     let mut sum = Buffer::taken(x.len());
     let mut middle = Buffer::taken(x.len());
     dense(crew, &layer.output, &context, rows, &mut sum, Then::Add(x));
@@ -52,7 +52,7 @@ fn dense(
     let Dense { weight, bias } = layer;
     let (inputs, outputs, panels) = (weight.inputs(), weight.outputs(), weight.panels());
     assert_eq!(out.len(), rows * outputs);
-    let each = panels.div_ceil(rayon::current_num_threads()).max(1);
+    let each = panels.div_ceil(crew.threads()).max(1);
     let out = Shared::new(out);
     crew.run(panels.div_ceil(each), |i| {
         let part = i * each..panels.min((i + 1) * each);

@@ -1,6 +1,7 @@
 use half::bf16;
 use proptest::prelude::*;
 
+use super::super::crew::Pool;
 use super::super::epilogue::{AddTo, Gelu, GeluGrad, Store};
 use super::super::gemm::multiply;
 use super::super::heads::Heads;
@@ -72,7 +73,7 @@ fn attention_bounds(precision: Precision, all: &Heads, qkv: &[f32]) -> Vec<f64> 
     };
     let sizes: Vec<f32> = qkv.iter().enumerate().map(sizes).collect();
     let mut out = vec![f32::NAN; qkv.len() / 3];
-    all.forward(Level::Portable, &sizes, &mut out);
+    all.forward(Level::Portable, &mut Pool, &sizes, &mut out);
     let mut bounds: Vec<f64> = out.iter().map(|v| f64::from(*v)).collect();
     let unit = if precision == Precision::F32 {
         0.0
@@ -400,7 +401,7 @@ proptest! {
         let all = Heads { offsets: &offsets, heads, hidden };
         let run = |level| {
             let mut out = vec![f32::NAN; rows * hidden];
-            all.forward(level, &qkv, &mut out);
+            all.forward(level, &mut Pool, &qkv, &mut out);
             let mut back = vec![f32::NAN; qkv.len()];
             all.backward(level, &qkv, &grad, &mut back);
             (out, back)
@@ -414,7 +415,7 @@ proptest! {
             within(level, &other, &exact, &bounds)?;
             prop_assert!(relative_error(&other_back, &back) < 1e-5);
             let mut halves = vec![f32::NAN; out.len()];
-            all.forward_bf16(level, &qkv, &mut halves);
+            all.forward_bf16(level, &mut Pool, &qkv, &mut halves);
             within(level, &halves, &exact, &bounds_bf16)?;
         }
     }
