@@ -128,7 +128,7 @@ fn stance(
 ) -> ActorStance {
     let calibration = &parts.config.calibration;
     let probabilities =
-        StanceProbabilities::from_array(calibrated(parts, index, parts.answer.actors[index]));
+        StanceProbabilities::from_array(calibrated(parts, index)(parts.answer.actors[index]));
     let (stance, probability) = probabilities.best();
     let threshold = options
         .stance_threshold
@@ -203,20 +203,21 @@ fn sentences(parts: &Parts, spans: &Spans, index: usize) -> Vec<Evidence> {
 
 /// The sentences of an actor with their calibrated probabilities.
 fn scored<'a>(parts: &'a Parts, index: usize) -> impl Iterator<Item = (usize, [f32; 3])> + 'a {
+    let calibrated = calibrated(parts, index);
     parts.plan.actors[index]
         .sentences
         .iter()
         .zip(&parts.answer.sentences[index])
-        .map(move |((sentence, _), &logits)| (*sentence, calibrated(parts, index, logits)))
+        .map(move |((sentence, _), &logits)| (*sentence, calibrated(logits)))
 }
 
-/// Calibrated probabilities of the stance toward an actor.
-fn calibrated(parts: &Parts, index: usize, logits: [f32; 3]) -> [f32; 3] {
+/// What makes calibrated probabilities of logits of the stance toward an actor.
+fn calibrated<'a>(parts: &Parts<'a>, index: usize) -> impl Fn([f32; 3]) -> [f32; 3] + use<'a> {
     let reading = parts.reading;
     let named = is_mentioned(&reading.actors[index]);
     let kind = Kind::of(named, reading.windows.len() > 1);
     let calibration = &parts.config.calibration;
-    calibration.stance(&reading.language.code, kind, logits)
+    move |logits| calibration.stance(&reading.language.code, kind, logits)
 }
 
 fn quoted(parts: &Parts, spans: &Spans, sentence: usize, probabilities: [f32; 3]) -> Evidence {

@@ -1,7 +1,8 @@
 //! Threads of the pool that stay with one text from its first step to its last.
 //!
 //! A step of a short text takes some tens of microseconds, less than it takes to wake a thread whose
-//! processor has gone to sleep. So the pool is asked once, and between two steps the threads wait awake. Nobody is relied on: parts that no other thread has come for, the thread that leads computes
+//! processor has gone to sleep. So the pool is asked once, and between two steps the threads wait
+//! awake. Nobody is relied on: parts that no other thread has come for, the thread that leads computes
 //! by itself, so that a pool with other work, or of one thread, gives the same results, only later.
 
 mod apart;
