@@ -1,4 +1,4 @@
-//! Threads of the pool that stay with one text from its first step to its last.
+//! Threads of the pool that stay with a text, or a few, from the first step to the last.
 //!
 //! A step of a short text takes some tens of microseconds, less than it takes to wake a thread whose
 //! processor has gone to sleep. So the pool is asked once, and between two steps the threads wait
@@ -68,6 +68,15 @@ pub struct Pool;
 impl Share for Pool {
     fn run(&mut self, parts: usize, part: impl Fn(usize) + Sync) {
         (0..parts).into_par_iter().for_each(&part);
+    }
+}
+
+/// Nobody but the calling thread: within a part of a leader's round, whose helpers would not come.
+pub struct Alone;
+
+impl Share for Alone {
+    fn run(&mut self, parts: usize, part: impl Fn(usize) + Sync) {
+        (0..parts).for_each(part);
     }
 }
 
@@ -205,7 +214,7 @@ impl<F: FnMut()> Drop for Finally<F> {
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    use super::{Share, lead};
+    use super::{Alone, Pool, Share, lead};
 
     fn pool(threads: usize) -> rayon::ThreadPool {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
@@ -243,8 +252,9 @@ mod tests {
                 crew.each(out.iter_mut().enumerate(), call);
             });
         });
-        pool(3).install(|| super::Pool.each(out.iter_mut().enumerate(), call));
-        assert!(out.into_iter().eq((0..23).map(|at| 2 * at)));
+        pool(3).install(|| Pool.each(out.iter_mut().enumerate(), call));
+        Alone.each(out.iter_mut().enumerate(), call);
+        assert!(out.into_iter().eq((0..23).map(|at| 3 * at)));
     }
 
     #[test]

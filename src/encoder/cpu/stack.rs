@@ -10,10 +10,8 @@ mod by_columns;
 
 use std::cell::RefCell;
 
-use rayon::prelude::*;
-
 use super::buffer::Buffer;
-use super::crew::{self, Pool, Share};
+use super::crew::{self, Alone, Pool, Share};
 use super::epilogue::{AddTo, Gelu, Store};
 use super::gemm::multiply;
 use super::heads::Heads;
@@ -27,6 +25,10 @@ pub const CHUNK: usize = 48;
 
 /// Tokens after which a group takes no further sequence.
 const GROUP: usize = 128;
+
+/// Tokens up to which threads stay with a batch of several groups: its pass is over before the system has
+/// given threads that were asleep a processor each.
+const BRIEF: usize = 1024;
 
 /// Tokens up to which threads share the weights and not the rows.
 const SHORT: usize = 40;
@@ -218,53 +220,70 @@ impl Stack {
         rayon::scope(|_| self.run_here(x, offsets, seen))
     }
 
-    fn run_here(
-        &self,
-        mut x: Buffer,
-        offsets: &[usize],
-        mut seen: impl FnMut(&[f32]) + Send,
-    ) -> Buffer {
-        let mut next = Buffer::taken(x.len());
+    fn run_here(&self, x: Buffer, offsets: &[usize], seen: impl FnMut(&[f32]) + Send) -> Buffer {
         let groups = groups(offsets);
-        if let [alone] = groups.as_slice() {
-            let tokens = alone.last().copied().unwrap_or(0);
-            let (short, rows) = (short(tokens), chunk_rows(tokens));
-            let sharers = if short {
-                SHARERS
-            } else {
-                tokens.div_ceil(rows)
-            };
-            return crew::lead(sharers.saturating_sub(1), |crew| {
-                for layer in &self.layers {
-                    if short {
-                        by_columns::pass(self, layer, crew, alone, &x, &mut next);
-                    } else {
-                        self.pass(layer, crew, alone, rows, &x, &mut next);
-                    }
-                    std::mem::swap(&mut x, &mut next);
-                    seen(&x);
-                }
-                x
+        let tokens = offsets.last().copied().unwrap_or(0);
+        let threads = rayon::current_num_threads();
+        if groups.len() > 1 && (threads == 1 || tokens > BRIEF) {
+            return self.each_layer(x, seen, |layer, x, out| {
+                self.by_groups(layer, &mut Pool, || Pool, &groups, x, out);
             });
         }
+        let (short, even) = (short(tokens), even(&groups, threads));
+        let rows = chunk_rows(tokens);
+        let sharers = match (short, even) {
+            (true, _) => SHARERS,
+            (false, true) => groups.len(),
+            (false, false) => tokens.div_ceil(rows),
+        };
+        crew::lead(sharers.saturating_sub(1), |crew| {
+            self.each_layer(x, seen, |layer, x, out| {
+                if short {
+                    by_columns::pass(self, layer, crew, offsets, x, out);
+                } else if even {
+                    self.by_groups(layer, crew, || Alone, &groups, x, out);
+                } else {
+                    self.pass(layer, crew, offsets, rows, x, out);
+                }
+            })
+        })
+    }
+
+    /// `pass` for one layer after the other, from `x` into as much memory.
+    fn each_layer(
+        &self,
+        mut x: Buffer,
+        mut seen: impl FnMut(&[f32]),
+        mut pass: impl FnMut(&Layer, &[f32], &mut [f32]),
+    ) -> Buffer {
+        let mut next = Buffer::taken(x.len());
         for layer in &self.layers {
-            let (mut from, mut to) = (&x[..], &mut next[..]);
-            let parts: Vec<_> = groups
-                .iter()
-                .map(|offsets| {
-                    let len = offsets.last().map_or(0, |tokens| tokens * layer.hidden());
-                    let x = from.split_off(..len).unwrap_or_default();
-                    let out = to.split_off_mut(..len).unwrap_or_default();
-                    (offsets, x, out)
-                })
-                .collect();
-            parts.into_par_iter().for_each(|(offsets, x, out)| {
-                self.pass(layer, &mut Pool, offsets, CHUNK, x, out);
-            });
+            pass(layer, &x, &mut next);
             std::mem::swap(&mut x, &mut next);
             seen(&x);
         }
         x
+    }
+
+    /// One layer, group by group; `within` says who shares a group.
+    fn by_groups<S: Share>(
+        &self,
+        layer: &Layer,
+        share: &mut impl Share,
+        within: impl Fn() -> S + Sync,
+        groups: &[Vec<usize>],
+        mut x: &[f32],
+        mut out: &mut [f32],
+    ) {
+        let parts = groups.iter().map(|offsets| {
+            let len = offsets.last().map_or(0, |tokens| tokens * layer.hidden());
+            let x = x.split_off(..len).unwrap_or_default();
+            let out = out.split_off_mut(..len).unwrap_or_default();
+            (offsets, x, out)
+        });
+        share.each(parts, |(offsets, x, out)| {
+            self.pass(layer, &mut within(), offsets, CHUNK, x, out);
+        });
     }
 
     /// Attention of the sequences of a group.
@@ -357,29 +376,53 @@ fn groups(offsets: &[usize]) -> Vec<Vec<usize>> {
     groups
 }
 
-/// Rows per chunk where one group is all there is: such that every thread gets the same share of it, in
-/// chunks that the cache holds, but not so few that waking a thread takes longer than they do.
+/// Whether threads that take a group each, and then another, are busy about as long.
+fn even(groups: &[Vec<usize>], threads: usize) -> bool {
+    let tokens = |group: &Vec<usize>| group.last().copied().unwrap_or(0);
+    let all: usize = groups.iter().map(tokens).sum();
+    let longest = longest(groups.iter().rev().map(tokens), threads);
+    8 * longest * threads <= 9 * all
+}
+
+/// Rows per chunk where one group is all there is: such that the thread with the most has the fewest. These
+/// are the numbers of rows that the kernels take without a rest; of fewer, waking a thread takes longer.
 fn chunk_rows(tokens: usize) -> usize {
     let threads = rayon::current_num_threads();
-    if threads == 1 {
-        return CHUNK;
+    let most = |rows: usize| {
+        let full = std::iter::repeat_n(rows, tokens / rows);
+        longest(std::iter::once(tokens % rows).chain(full), threads)
+    };
+    let sizes = [CHUNK, 32, 24].into_iter();
+    sizes.min_by_key(|&rows| most(rows)).unwrap_or(CHUNK)
+}
+
+/// What the busiest of so many threads has done when each has taken a part, and the first that was ready
+/// another one.
+fn longest(parts: impl Iterator<Item = usize>, threads: usize) -> usize {
+    let mut loads = vec![0; threads];
+    for part in parts {
+        if let Some(least) = loads.iter_mut().min() {
+            *least += part;
+        }
     }
-    let share = tokens.div_ceil(threads);
-    let chunks = share.div_ceil(CHUNK).max(1);
-    share.div_ceil(chunks).next_multiple_of(4).clamp(24, CHUNK)
+    loads.into_iter().max().unwrap_or(0)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{CHUNK, GROUP, groups};
+    use super::{CHUNK, GROUP, chunk_rows, even, groups};
+
+    fn with<T: Send>(threads: usize, work: impl FnOnce() -> T + Send) -> T {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
+        pool.build().expect("a pool").install(work)
+    }
 
     fn run(threads: usize, lengths: &[usize]) -> Vec<Vec<usize>> {
         let mut offsets = vec![0];
         for length in lengths {
             offsets.push(offsets[offsets.len() - 1] + length);
         }
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
-        pool.build().expect("a pool").install(|| groups(&offsets))
+        with(threads, || groups(&offsets))
     }
 
     #[test]
@@ -407,5 +450,33 @@ mod tests {
         assert_eq!(run(1, &[16; 16]).len(), 2);
         assert_eq!(run(2, &[512]).len(), 1);
         assert!(run(2, &[]).is_empty());
+    }
+
+    #[test]
+    fn groups_are_even_where_no_thread_waits_long() {
+        assert!(even(&run(2, &[16; 16]), 2));
+        assert!(even(&run(2, &[128, 128]), 2));
+        assert!(even(&run(2, &[100, 48, 52]), 2));
+        assert!(!even(&run(2, &[128, 90]), 2));
+        assert!(!even(&run(2, &[100; 3]), 2));
+        assert!(!even(&run(3, &[100, 100]), 3));
+        assert!(!even(&run(2, &[512]), 2));
+        assert!(even(&run(1, &[512]), 1));
+    }
+
+    #[test]
+    fn chunks_are_large_where_every_thread_gets_as_much() {
+        for (threads, tokens, rows) in [
+            (1, 300, 48),
+            (2, 300, 48),
+            (2, 200, 48),
+            (2, 128, 32),
+            (2, 45, 24),
+            (16, 512, 32),
+            (64, 512, 24),
+        ] {
+            let found = with(threads, || chunk_rows(tokens));
+            assert_eq!(found, rows, "{tokens} tokens, {threads} threads");
+        }
     }
 }
