@@ -63,6 +63,7 @@ pub trait Share {
 }
 
 /// Whichever threads of the pool come by: for steps that are shared among threads already.
+#[derive(Clone, Copy)]
 pub struct Pool;
 
 impl Share for Pool {
@@ -72,6 +73,7 @@ impl Share for Pool {
 }
 
 /// Nobody but the calling thread: within a part of a leader's round, whose helpers would not come.
+#[derive(Clone, Copy)]
 pub struct Alone;
 
 impl Share for Alone {

@@ -223,13 +223,12 @@ impl Stack {
     fn run_here(&self, x: Buffer, offsets: &[usize], seen: impl FnMut(&[f32]) + Send) -> Buffer {
         let groups = groups(offsets);
         let tokens = offsets.last().copied().unwrap_or(0);
-        let threads = rayon::current_num_threads();
-        if groups.len() > 1 && (threads == 1 || tokens > BRIEF) {
+        if groups.len() > 1 && tokens > BRIEF {
             return self.each_layer(x, seen, |layer, x, out| {
-                self.by_groups(layer, &mut Pool, || Pool, &groups, x, out);
+                self.by_groups(layer, &mut Pool, Pool, &groups, x, out);
             });
         }
-        let (short, even) = (short(tokens), even(&groups, threads));
+        let (short, even) = (short(tokens), even(&groups, rayon::current_num_threads()));
         let rows = chunk_rows(tokens);
         let sharers = match (short, even) {
             (true, _) => SHARERS,
@@ -241,7 +240,7 @@ impl Stack {
                 if short {
                     by_columns::pass(self, layer, crew, offsets, x, out);
                 } else if even {
-                    self.by_groups(layer, crew, || Alone, &groups, x, out);
+                    self.by_groups(layer, crew, Alone, &groups, x, out);
                 } else {
                     self.pass(layer, crew, offsets, rows, x, out);
                 }
@@ -266,11 +265,11 @@ impl Stack {
     }
 
     /// One layer, group by group; `within` says who shares a group.
-    fn by_groups<S: Share>(
+    fn by_groups(
         &self,
         layer: &Layer,
         share: &mut impl Share,
-        within: impl Fn() -> S + Sync,
+        within: impl Share + Copy + Sync,
         groups: &[Vec<usize>],
         mut x: &[f32],
         mut out: &mut [f32],
@@ -282,7 +281,8 @@ impl Stack {
             (offsets, x, out)
         });
         share.each(parts, |(offsets, x, out)| {
-            self.pass(layer, &mut within(), offsets, CHUNK, x, out);
+            let mut within = within;
+            self.pass(layer, &mut within, offsets, CHUNK, x, out);
         });
     }
 
