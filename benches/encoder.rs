@@ -23,7 +23,9 @@ use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
 use stance::encoder::bert::Bert;
 use stance::encoder::cpu::Precision;
-use stance::encoder::cpu::simd::{Kernel, Level, Simd};
+use stance::encoder::cpu::simd::{
+    Grid, GridMut, Kernel, Level, Simd, TILE_COLUMNS, TILE_ROWS, TileKind, TileShape,
+};
 use stance::encoder::load::expected_tensors;
 use stance::encoder::{Encoder, EncoderConfig};
 
@@ -135,11 +137,69 @@ impl Kernel for Peak {
     }
 }
 
+/// Products of tiles that stay in the first cache.
+struct TilePeak {
+    kind: TileKind,
+    turns: usize,
+}
+
+impl Kernel for TilePeak {
+    type Output = f64;
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) -> f64 {
+        let shape = TileShape {
+            two: true,
+            steps: 6,
+        };
+        let words = shape.steps * TILE_ROWS;
+        let (a, b) = (
+            vec![0u32; shape.rows() * words],
+            vec![0u32; words * TILE_COLUMNS],
+        );
+        let mut out = vec![0u32; shape.rows() * TILE_COLUMNS];
+        let start = Instant::now();
+        // SAFETY: the matrices are as large as the shape says.
+        unsafe {
+            S::configure_tiles();
+            for _ in 0..self.turns {
+                let a = Grid {
+                    start: a.as_ptr(),
+                    stride: words,
+                };
+                let b = Grid {
+                    start: b.as_ptr(),
+                    stride: TILE_COLUMNS,
+                };
+                let c = GridMut {
+                    start: out.as_mut_ptr(),
+                    stride: TILE_COLUMNS,
+                };
+                S::multiply_tiles(self.kind, shape, a, b, c);
+            }
+            S::release_tiles();
+        }
+        black_box(&out);
+        let per_word = match self.kind {
+            TileKind::Bf16 => 4,
+            TileKind::Bytes => 8,
+        };
+        let operations = self.turns * out.len() * words * per_word;
+        operations as f64 / start.elapsed().as_secs_f64()
+    }
+}
+
 /// Operations per second of all threads, if they add up.
 fn peak(precision: Precision) -> f64 {
+    let level = Level::best();
+    let tiles = |kind| level.run(TilePeak { kind, turns: 2_000 });
     let turns = 200_000; // short enough to pass between two turns of other programs
     let best = (0..80)
-        .map(|_| Level::best().run(Peak { precision, turns }))
+        .map(|_| match precision {
+            Precision::Bf16 if level.multiplies_tiles() => tiles(TileKind::Bf16),
+            Precision::Int8 if level.multiplies_tiles() => tiles(TileKind::Bytes),
+            _ => level.run(Peak { precision, turns }),
+        })
         .fold(0.0, f64::max);
     best * rayon::current_num_threads() as f64
 }

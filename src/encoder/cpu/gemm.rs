@@ -9,9 +9,9 @@ use std::ops::Range;
 
 use super::epilogue::{Epilogue, holds};
 use super::pack::{Packed, Precision};
-use super::quantise::Rows;
+use super::quantise::{Quantised, Rows};
 use super::simd::{Kernel, Simd, load_up_to};
-use super::strassen;
+use super::{strassen, tiles};
 
 /// Steps of a product over which a panel's words are fetched into the first cache before they are
 /// needed.
@@ -251,6 +251,27 @@ impl<E: Epilogue> Tile<'_, E> {
     }
 }
 
+/// What the sums of products of integers of row `x` stand for; `at` is the first output channel.
+///
+/// # Safety
+/// As [`Simd`]; the weights are of integers and have a vector of channels from `at` on.
+#[inline(always)]
+pub(super) unsafe fn dequantised<S: Simd>(
+    packed: &Packed,
+    at: usize,
+    x: &Quantised,
+    sums: S::I,
+) -> S::V {
+    // SAFETY: the caller's.
+    unsafe {
+        let scales = S::load(packed.scales.as_ptr().add(at));
+        let weights = S::load(packed.sums.as_ptr().add(at));
+        let y = S::to_f(S::sub_i(sums, S::splat_i(S::OFFSET * x.sum)));
+        let middle = S::mul(weights, S::splat(x.middle));
+        S::mul_add(y, S::mul(scales, S::splat(x.scale)), middle)
+    }
+}
+
 impl<E: Epilogue> Kernel for Product<'_, E> {
     type Output = ();
 
@@ -328,13 +349,7 @@ impl<E: Epilogue> Kernel for Product<'_, E> {
                             let sums = tile_i8::<S, R>(groups, a, x.stride, b, ahead);
                             tile.give::<S, R>(|r, h| {
                                 let x = x.quantised.get_unchecked(row + r);
-                                let at = p * width + h * S::LANES;
-                                let scales = S::load(packed.scales.as_ptr().add(at));
-                                let weights = S::load(packed.sums.as_ptr().add(at));
-                                let extra = S::splat_i(S::OFFSET * x.sum);
-                                let y = S::to_f(S::sub_i(sums[r][h], extra));
-                                let middle = S::mul(weights, S::splat(x.middle));
-                                S::mul_add(y, S::mul(scales, S::splat(x.scale)), middle)
+                                dequantised::<S>(packed, p * width + h * S::LANES, x, sums[r][h])
                             });
                         }
                     }
@@ -380,16 +395,25 @@ pub fn multiply_part<E: Epilogue>(
     epilogue: &mut E,
 ) {
     let (ld, rows) = shape;
+    if packed.precision != Precision::F32 {
+        scratch.fill(packed.level, packed.precision, x, ld, packed.inputs, rows);
+    }
+    if let Some(kind) = tiles::kind(packed) {
+        packed.level.run(tiles::Product {
+            kind,
+            x: scratch,
+            rows,
+            packed,
+            part,
+            bias,
+            epilogue,
+        });
+        return;
+    }
     let operand = match packed.precision {
         Precision::F32 => Operand::F32 { x, ld },
-        precision => {
-            scratch.fill(packed.level, precision, x, ld, packed.inputs, rows);
-            if precision == Precision::Bf16 {
-                Operand::Bf16(scratch)
-            } else {
-                Operand::Int8(scratch)
-            }
-        }
+        Precision::Bf16 => Operand::Bf16(scratch),
+        Precision::Int8 => Operand::Int8(scratch),
     };
     packed.level.run(Product {
         x: operand,

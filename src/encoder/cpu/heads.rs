@@ -5,6 +5,7 @@ use std::cell::RefCell;
 use super::attention::backward::Backward;
 use super::attention::forward::Forward;
 use super::attention::forward_bf16::ForwardBf16;
+use super::attention::forward_tiles::ForwardTiles;
 use super::attention::{Head, Scratch, Shared, Task};
 use super::crew::{Pool, Share};
 use super::simd::Level;
@@ -65,7 +66,13 @@ impl Heads<'_> {
     /// As [`Heads::forward`].
     pub fn forward_bf16(self, level: Level, share: &mut impl Share, qkv: &[f32], out: &mut [f32]) {
         assert_eq!(out.len() * 3, qkv.len());
-        self.each(share, qkv, out, |task| level.run(ForwardBf16(task)));
+        self.each(share, qkv, out, |task| {
+            if level.multiplies_tiles() && task.head().fills_tiles() {
+                level.run(ForwardTiles(task));
+            } else {
+                level.run(ForwardBf16(task));
+            }
+        });
     }
 
     /// Gradient `[tokens, 3 · hidden]` of `qkv`; `grad` `[tokens, hidden]` is the context's.

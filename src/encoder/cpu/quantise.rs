@@ -6,7 +6,7 @@
 //! arXiv 1806.08342), and what the middle adds to a product is the weights' sum times it.
 
 use super::pack::{Precision, Words};
-use super::simd::{Kernel, Level, MAX_LANES, Simd, load_up_to};
+use super::simd::{Kernel, Level, MAX_LANES, Simd, TILE_ROWS, load_up_to};
 
 /// A scale and what values are multiplied with to be quantised by it.
 pub struct Inverse {
@@ -177,7 +177,9 @@ impl Rows {
         rows: usize,
     ) {
         self.stride = width.div_ceil(16 * precision.per_word()) * 16;
-        self.words.reserve(self.stride * rows);
+        // Tiles read whole tiles of rows, whatever those behind the last are.
+        self.words
+            .reserve(self.stride * rows.next_multiple_of(TILE_ROWS));
         self.quantised.clear();
         for (r, words) in self
             .words

@@ -7,6 +7,7 @@
 //! not f32 and the processor does.
 
 mod by_columns;
+mod division;
 
 use std::cell::RefCell;
 
@@ -19,22 +20,10 @@ use super::norm::layer_norm;
 use super::pack::{Packed, Precision};
 use super::quantise::Rows;
 use super::simd::Level;
+use division::{Division, groups};
 
 /// Rows of a chunk.
 pub const CHUNK: usize = 48;
-
-/// Tokens after which a group takes no further sequence.
-const GROUP: usize = 128;
-
-/// Tokens up to which threads stay with a batch of several groups: its pass is over before the system has
-/// given threads that were asleep a processor each.
-const BRIEF: usize = 1024;
-
-/// Tokens up to which threads share the weights and not the rows.
-const SHORT: usize = 40;
-
-/// Threads that share the weights at the most: more would wait for memory, and for each other.
-const SHARERS: usize = 16;
 
 /// A dense layer.
 pub struct Dense {
@@ -222,28 +211,15 @@ impl Stack {
 
     fn run_here(&self, x: Buffer, offsets: &[usize], seen: impl FnMut(&[f32]) + Send) -> Buffer {
         let groups = groups(offsets);
-        let tokens = offsets.last().copied().unwrap_or(0);
-        if groups.len() > 1 && tokens > BRIEF {
-            return self.each_layer(x, seen, |layer, x, out| {
-                self.by_groups(layer, &mut Pool, Pool, &groups, x, out);
-            });
-        }
-        let (short, even) = (short(tokens), even(&groups, rayon::current_num_threads()));
-        let rows = chunk_rows(tokens);
-        let sharers = match (short, even) {
-            (true, _) => SHARERS,
-            (false, true) => groups.len(),
-            (false, false) => tokens.div_ceil(rows),
-        };
-        crew::lead(sharers.saturating_sub(1), |crew| {
-            self.each_layer(x, seen, |layer, x, out| {
-                if short {
-                    by_columns::pass(self, layer, crew, offsets, x, out);
-                } else if even {
+        let division = Division::of(&groups);
+        crew::lead(division.helpers(), |crew| {
+            self.each_layer(x, seen, |layer, x, out| match division {
+                Division::Columns => by_columns::pass(self, layer, crew, offsets, x, out),
+                Division::Groups { .. } => {
                     self.by_groups(layer, crew, Alone, &groups, x, out);
-                } else {
-                    self.pass(layer, crew, offsets, rows, x, out);
                 }
+                Division::Chunks { rows, .. } => self.pass(layer, crew, offsets, rows, x, out),
+                Division::Pool => self.by_groups(layer, &mut Pool, Pool, &groups, x, out),
             })
         })
     }
@@ -344,139 +320,5 @@ impl Stack {
                 layer.finish(level, chunk, &mut s.quantised, inner);
             });
         });
-    }
-}
-
-/// Whether a batch is so short that weights are longer to read than rows to multiply, and there are
-/// threads to share the weights.
-fn short(tokens: usize) -> bool {
-    tokens <= SHORT && rayon::current_num_threads() > 1
-}
-
-/// Cuts a batch into groups of whole sequences that pass a layer together, and gives each group's
-/// offsets. A group is of about as many tokens as let what attention reads stay in the cache of a core,
-/// and of fewer where there would not be two for every thread.
-fn groups(offsets: &[usize]) -> Vec<Vec<usize>> {
-    let tokens = offsets.last().copied().unwrap_or(0);
-    let enough = tokens
-        .div_ceil(2 * rayon::current_num_threads())
-        .clamp(CHUNK, GROUP);
-    let mut groups = Vec::new();
-    let (mut group, mut start) = (vec![0], 0);
-    for &end in offsets.iter().skip(1) {
-        group.push(end - start);
-        if end - start >= enough {
-            groups.push(std::mem::replace(&mut group, vec![0]));
-            start = end;
-        }
-    }
-    if group.len() > 1 {
-        groups.push(group);
-    }
-    groups
-}
-
-/// Whether threads that take a group each, and then another, are busy about as long.
-fn even(groups: &[Vec<usize>], threads: usize) -> bool {
-    let tokens = |group: &Vec<usize>| group.last().copied().unwrap_or(0);
-    let all: usize = groups.iter().map(tokens).sum();
-    let longest = longest(groups.iter().rev().map(tokens), threads);
-    8 * longest * threads <= 9 * all
-}
-
-/// Rows per chunk where one group is all there is: such that the thread with the most has the fewest. These
-/// are the numbers of rows that the kernels take without a rest; of fewer, waking a thread takes longer.
-fn chunk_rows(tokens: usize) -> usize {
-    let threads = rayon::current_num_threads();
-    let most = |rows: usize| {
-        let full = std::iter::repeat_n(rows, tokens / rows);
-        longest(std::iter::once(tokens % rows).chain(full), threads)
-    };
-    let sizes = [CHUNK, 32, 24].into_iter();
-    sizes.min_by_key(|&rows| most(rows)).unwrap_or(CHUNK)
-}
-
-/// What the busiest of so many threads has done when each has taken a part, and the first that was ready
-/// another one.
-fn longest(parts: impl Iterator<Item = usize>, threads: usize) -> usize {
-    let mut loads = vec![0; threads];
-    for part in parts {
-        if let Some(least) = loads.iter_mut().min() {
-            *least += part;
-        }
-    }
-    loads.into_iter().max().unwrap_or(0)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{CHUNK, GROUP, chunk_rows, even, groups};
-
-    fn with<T: Send>(threads: usize, work: impl FnOnce() -> T + Send) -> T {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
-        pool.build().expect("a pool").install(work)
-    }
-
-    fn run(threads: usize, lengths: &[usize]) -> Vec<Vec<usize>> {
-        let mut offsets = vec![0];
-        for length in lengths {
-            offsets.push(offsets[offsets.len() - 1] + length);
-        }
-        with(threads, || groups(&offsets))
-    }
-
-    #[test]
-    fn groups_hold_every_sequence_once_in_order() {
-        let lengths = [12, 200, 35, 0, 78, 23, 150, 61, 512, 19, 110, 3];
-        for threads in [1, 2, 7] {
-            let groups = run(threads, &lengths);
-            let found: Vec<usize> = groups
-                .iter()
-                .flat_map(|ends| ends.windows(2).map(|pair| pair[1] - pair[0]))
-                .collect();
-            assert_eq!(found, lengths);
-            let (_, all_but_last) = groups.split_last().expect("a group");
-            for ends in all_but_last {
-                let before_last = ends[ends.len() - 2];
-                assert!(ends[0] == 0 && before_last < GROUP);
-                assert!(ends[ends.len() - 1] >= CHUNK);
-            }
-        }
-    }
-
-    #[test]
-    fn every_thread_gets_two_groups_where_the_batch_is_short() {
-        assert_eq!(run(2, &[16; 16]).len(), 4);
-        assert_eq!(run(1, &[16; 16]).len(), 2);
-        assert_eq!(run(2, &[512]).len(), 1);
-        assert!(run(2, &[]).is_empty());
-    }
-
-    #[test]
-    fn groups_are_even_where_no_thread_waits_long() {
-        assert!(even(&run(2, &[16; 16]), 2));
-        assert!(even(&run(2, &[128, 128]), 2));
-        assert!(even(&run(2, &[100, 48, 52]), 2));
-        assert!(!even(&run(2, &[128, 90]), 2));
-        assert!(!even(&run(2, &[100; 3]), 2));
-        assert!(!even(&run(3, &[100, 100]), 3));
-        assert!(!even(&run(2, &[512]), 2));
-        assert!(even(&run(1, &[512]), 1));
-    }
-
-    #[test]
-    fn chunks_are_large_where_every_thread_gets_as_much() {
-        for (threads, tokens, rows) in [
-            (1, 300, 48),
-            (2, 300, 48),
-            (2, 200, 48),
-            (2, 128, 32),
-            (2, 45, 24),
-            (16, 512, 32),
-            (64, 512, 24),
-        ] {
-            let found = with(threads, || chunk_rows(tokens));
-            assert_eq!(found, rows, "{tokens} tokens, {threads} threads");
-        }
     }
 }

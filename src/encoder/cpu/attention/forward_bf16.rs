@@ -7,7 +7,7 @@ use crate::encoder::cpu::simd::{Kernel, Simd};
 /// Rows of bf16 two by two: each word of `to` is a value of a row, and below it, in the upper half,
 /// that of the next row, or zero.
 #[inline(always)]
-fn pair(rows: &[f32], width: usize, to: &mut [f32]) {
+pub(super) fn pair(rows: &[f32], width: usize, to: &mut [f32]) {
     let half = width / 2;
     for (pair, to) in rows.chunks(width).zip(to.chunks_exact_mut(width)) {
         let (first, second) = pair.split_at(half);

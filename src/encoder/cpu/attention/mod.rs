@@ -3,12 +3,13 @@
 //!
 //! The head's columns are copied side by side first, then everything is a product of small
 //! matrices in registers. A strip of queries holds its scores against all keys, never the whole
-//! matrix. [`forward`] gives the context, [`forward_bf16`] the same with products in bf16, and
-//! [`backward`] the gradients; [`super::heads`] shares the heads among threads.
+//! matrix. [`forward`] gives the context, [`forward_bf16`] the same with products in bf16,
+//! [`forward_tiles`] these by tiles, and [`backward`] the gradients; [`super::heads`] shares the heads among threads.
 
 pub mod backward;
 pub mod forward;
 pub mod forward_bf16;
+pub mod forward_tiles;
 
 use super::gemm::tile;
 use super::math::exp_below;
@@ -111,6 +112,11 @@ impl<'a> Task<'a> {
             out,
             scratch,
         }
+    }
+
+    /// The head that it is about.
+    pub fn head(&self) -> Head {
+        self.head
     }
 
     /// The head's first query; its keys and values are `hidden` and twice that further on.

@@ -1,14 +1,15 @@
-//! AVX-512 with VNNI, and with BF16 where the processor has that too.
+//! AVX-512 with VNNI, and with BF16 and AMX where the processor has those too.
 
 #![allow(clippy::wildcard_imports)] // a hundred instructions
 
 use std::arch::x86_64::*;
 
-use super::{Kernel, Simd};
+use super::tile::multiply_words;
+use super::{Grid, GridMut, Kernel, Simd, TileKind, TileShape, amx};
 
-/// Sixteen lanes; `BF16` says whether the processor multiplies bf16.
+/// Sixteen lanes; `BF16` says whether the processor multiplies bf16, `AMX` whether it multiplies tiles.
 #[derive(Clone, Copy)]
-pub struct Avx512<const BF16: bool>;
+pub struct Avx512<const BF16: bool, const AMX: bool>;
 
 /// Runs `kernel` where AVX-512 may be used.
 ///
@@ -17,7 +18,7 @@ pub struct Avx512<const BF16: bool>;
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma")]
 pub unsafe fn enter<K: Kernel>(kernel: K) -> K::Output {
     // SAFETY: this function's own condition.
-    unsafe { kernel.run::<Avx512<false>>() }
+    unsafe { kernel.run::<Avx512<false, false>>() }
 }
 
 /// The same where BF16 may be used too.
@@ -27,7 +28,17 @@ pub unsafe fn enter<K: Kernel>(kernel: K) -> K::Output {
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx512bf16,avx2,fma")]
 pub unsafe fn enter_bf16<K: Kernel>(kernel: K) -> K::Output {
     // SAFETY: this function's own condition.
-    unsafe { kernel.run::<Avx512<true>>() }
+    unsafe { kernel.run::<Avx512<true, false>>() }
+}
+
+/// The same where tiles may be used too.
+///
+/// # Safety
+/// The processor must have the features named, and [`amx::permitted`] must have said so.
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx512bf16,avx2,fma")]
+pub unsafe fn enter_amx<K: Kernel>(kernel: K) -> K::Output {
+    // SAFETY: this function's own condition.
+    unsafe { kernel.run::<Avx512<true, true>>() }
 }
 
 #[inline(always)]
@@ -38,7 +49,7 @@ fn mask(n: usize) -> u16 {
 // SAFETY: each method is the instruction of its name; loads and stores are the unaligned ones,
 // and the masked ones touch the first `n` values alone.
 #[allow(clippy::inline_always)]
-unsafe impl<const BF16: bool> Simd for Avx512<BF16> {
+unsafe impl<const BF16: bool, const AMX: bool> Simd for Avx512<BF16, AMX> {
     const LANES: usize = 16;
     const ROWS: usize = 12;
     const OFFSET: i32 = 128;
@@ -215,6 +226,28 @@ unsafe impl<const BF16: bool> Simd for Avx512<BF16> {
             } else {
                 let acc = Self::mul_add(Self::low_bf16(w), Self::low_bf16(a), acc);
                 Self::mul_add(Self::high_bf16(w), Self::high_bf16(a), acc)
+            }
+        }
+    }
+    #[inline(always)]
+    unsafe fn configure_tiles() {
+        if AMX {
+            unsafe { amx::configure() }
+        }
+    }
+    #[inline(always)]
+    unsafe fn release_tiles() {
+        if AMX {
+            unsafe { amx::release() }
+        }
+    }
+    #[inline(always)]
+    unsafe fn multiply_tiles(kind: TileKind, shape: TileShape, a: Grid, b: Grid, c: GridMut) {
+        unsafe {
+            if AMX {
+                amx::multiply(kind, shape, a, b, c);
+            } else {
+                multiply_words(kind, shape, a, b, c);
             }
         }
     }

@@ -6,14 +6,20 @@
 //! other level against.
 
 #[cfg(target_arch = "x86_64")]
+mod amx;
+#[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 mod portable;
+mod tile;
 
 use std::sync::LazyLock;
+
+use tile::multiply_words;
+pub use tile::{Grid, GridMut, TILE_COLUMNS, TILE_ROWS, TileKind, TileShape};
 
 /// Vectors of [`Simd::LANES`] f32 values, and of as many groups of four 8-bit integers or two
 /// bf16 values.
@@ -108,6 +114,22 @@ pub unsafe trait Simd: Copy + Send + Sync + 'static {
             Self::mul_add(Self::high_bf16(w), Self::high_bf16(a), acc)
         }
     }
+
+    /// Makes tiles ready for [`Simd::multiply_tiles`], on this thread until [`Simd::release_tiles`].
+    #[inline(always)]
+    unsafe fn configure_tiles() {}
+    #[inline(always)]
+    unsafe fn release_tiles() {}
+    /// A product of tiles: `c[r, j] = Σ_g a[r, g] · b[g, j]` for sixteen rows, or thirty-two, and
+    /// [`TILE_COLUMNS`] columns, where words of `a` and `b` hold two bf16 values or four bytes, and
+    /// words of `c` an f32 value or a 32-bit integer. Bytes of `b` are unsigned, those of `a` signed.
+    ///
+    /// All of `a`, `b` and `c` must be valid, also what is not wanted of them.
+    #[inline(always)]
+    unsafe fn multiply_tiles(kind: TileKind, shape: TileShape, a: Grid, b: Grid, c: GridMut) {
+        // SAFETY: the caller's.
+        unsafe { multiply_words(kind, shape, a, b, c) }
+    }
 }
 
 /// Work that is written once for all instruction sets.
@@ -129,6 +151,9 @@ pub const MAX_LANES: usize = 16;
 /// An instruction set that kernels exist for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Level {
+    /// [`Level::Avx512Bf16`] and AMX, which multiplies tiles of bf16 and of bytes (Sapphire Rapids and later).
+    #[cfg(target_arch = "x86_64")]
+    Amx,
     /// [`Level::Avx512`] and BF16 (Cooper Lake, Sapphire Rapids, Zen 4 and later).
     #[cfg(target_arch = "x86_64")]
     Avx512Bf16,
@@ -164,6 +189,9 @@ impl Level {
                 && is_x86_feature_detected!("avx512vnni")
             {
                 if is_x86_feature_detected!("avx512bf16") {
+                    if amx::permitted() {
+                        levels.push(Self::Amx);
+                    }
                     levels.push(Self::Avx512Bf16);
                 }
                 levels.push(Self::Avx512);
@@ -182,6 +210,8 @@ impl Level {
     pub fn name(self) -> &'static str {
         match self {
             #[cfg(target_arch = "x86_64")]
+            Self::Amx => "amx",
+            #[cfg(target_arch = "x86_64")]
             Self::Avx512Bf16 => "avx512-bf16",
             #[cfg(target_arch = "x86_64")]
             Self::Avx512 => "avx512-vnni",
@@ -198,7 +228,7 @@ impl Level {
     pub fn multiplies_bytes(self) -> bool {
         match self {
             #[cfg(target_arch = "x86_64")]
-            Self::Avx512Bf16 | Self::Avx512 => true,
+            Self::Amx | Self::Avx512Bf16 | Self::Avx512 => true,
             _ => false,
         }
     }
@@ -207,7 +237,16 @@ impl Level {
     pub fn multiplies_bf16(self) -> bool {
         match self {
             #[cfg(target_arch = "x86_64")]
-            Self::Avx512Bf16 => true,
+            Self::Amx | Self::Avx512Bf16 => true,
+            _ => false,
+        }
+    }
+
+    /// Whether [`Simd::multiply_tiles`] is faster than dot products of vectors.
+    pub fn multiplies_tiles(self) -> bool {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::Amx => true,
             _ => false,
         }
     }
@@ -216,7 +255,7 @@ impl Level {
     pub fn lanes(self) -> usize {
         match self {
             #[cfg(target_arch = "x86_64")]
-            Self::Avx512Bf16 | Self::Avx512 => avx512::Avx512::<false>::LANES,
+            Self::Amx | Self::Avx512Bf16 | Self::Avx512 => avx512::Avx512::<false, false>::LANES,
             #[cfg(target_arch = "x86_64")]
             Self::Avx2 => avx2::Avx2::LANES,
             #[cfg(target_arch = "aarch64")]
@@ -231,6 +270,8 @@ impl Level {
         match self {
             // SAFETY: a `Level` other than `Portable` comes from `available`, which has asked
             // the processor for every feature that the entered function enables.
+            #[cfg(target_arch = "x86_64")]
+            Self::Amx => unsafe { avx512::enter_amx(kernel) },
             #[cfg(target_arch = "x86_64")]
             Self::Avx512Bf16 => unsafe { avx512::enter_bf16(kernel) },
             #[cfg(target_arch = "x86_64")]

@@ -121,7 +121,7 @@ fn turned(w: &[f32], outputs: usize, inputs: usize) -> Vec<f32> {
 }
 
 /// What the kernels make of rows of `x`; a place they leave out is NaN.
-fn multiplied(x: &[f32], inputs: usize, packed: &Packed, bias: &[f32]) -> Vec<f32> {
+pub fn multiplied(x: &[f32], inputs: usize, packed: &Packed, bias: &[f32]) -> Vec<f32> {
     let (rows, outputs) = (x.len() / inputs, bias.len());
     let mut out = vec![f32::NAN; rows * outputs];
     let mut store = Store {

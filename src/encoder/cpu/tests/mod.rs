@@ -3,6 +3,7 @@
 
 mod functions;
 mod kernels;
+mod tiles;
 mod whole;
 
 /// Deterministic values in (-1, 1).
