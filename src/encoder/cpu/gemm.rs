@@ -288,17 +288,8 @@ impl<E: Epilogue> Kernel for Product<'_, E> {
         } = self;
         let (n, groups) = (packed.outputs, packed.groups);
         let width = 2 * S::LANES;
-        let panels = n.div_ceil(width);
         let words = packed.words.as_slice();
-        assert_eq!(packed.level.lanes(), S::LANES);
-        assert_eq!(words.len(), panels * width * groups);
-        assert!(
-            [&packed.scales, &packed.sums]
-                .iter()
-                .all(|s| s.len() == panels * width)
-        );
-        assert!(bias.is_empty() || bias.len() == n);
-        assert!(part.end <= panels);
+        packed.check::<S>(&part, bias);
         assert!(epilogue.fits(rows, n.min(part.end * width)));
         match &x {
             Operand::F32 { x, ld } => {

@@ -145,6 +145,20 @@ impl Packed {
         self.outputs.div_ceil(2 * self.level.lanes())
     }
 
+    /// Whether kernels of `S` may read the panels of `part`, and one of `bias` for every output channel.
+    ///
+    /// # Panics
+    /// When they may not.
+    #[inline(always)]
+    pub(super) fn check<S: Simd>(&self, part: &Range<usize>, bias: &[f32]) {
+        let channels = self.panels() * 2 * S::LANES;
+        assert_eq!(self.level.lanes(), S::LANES);
+        assert_eq!(self.words.as_slice().len(), channels * self.groups);
+        assert!(self.scales.len() == channels && self.sums.len() == channels);
+        assert!(bias.is_empty() || bias.len() == self.outputs);
+        assert!(part.end <= self.panels());
+    }
+
     /// Bytes in memory.
     pub fn bytes(&self) -> usize {
         let words = self.words.as_slice().len() + self.sums_of_quarters.as_slice().len();

@@ -63,14 +63,7 @@ impl<E: Epilogue> Kernel for Product<'_, E> {
         let (columns, groups) = (packed.outputs, packed.groups);
         let words = packed.words.as_slice();
         assert_eq!(2 * S::LANES, TILE_COLUMNS);
-        assert!(part.end <= packed.panels());
-        assert_eq!(words.len(), packed.panels() * TILE_COLUMNS * groups);
-        assert!(
-            [&packed.scales, &packed.sums]
-                .iter()
-                .all(|s| s.len() == packed.panels() * TILE_COLUMNS)
-        );
-        assert!(bias.is_empty() || bias.len() == columns);
+        packed.check::<S>(&part, bias);
         assert!(epilogue.fits(rows, columns.min(part.end * TILE_COLUMNS)));
         assert!(holds(
             x.words.as_slice().len(),

@@ -1,13 +1,13 @@
 //! The context of a head, with both products in bf16 and the softmax in f32.
 
-use super::{Task, copy, exponentials, gather, transpose};
+use super::{Head, Task, copy, exponentials, gather, transpose};
 use crate::encoder::cpu::gemm::{strips, tile_bf16};
 use crate::encoder::cpu::simd::{Kernel, Simd};
 
 /// Rows of bf16 two by two: each word of `to` is a value of a row, and below it, in the upper half,
 /// that of the next row, or zero.
 #[inline(always)]
-pub(super) fn pair(rows: &[f32], width: usize, to: &mut [f32]) {
+fn pair(rows: &[f32], width: usize, to: &mut [f32]) {
     let half = width / 2;
     for (pair, to) in rows.chunks(width).zip(to.chunks_exact_mut(width)) {
         let (first, second) = pair.split_at(half);
@@ -18,6 +18,32 @@ pub(super) fn pair(rows: &[f32], width: usize, to: &mut [f32]) {
             to[1] = f32::from_bits(first >> 16 | second & 0xffff_0000);
         }
     }
+}
+
+/// Reads a head as bf16 from its first query on: queries, times the scale of scores, in rows of `width`; keys in
+/// panels; values two by two. `rows` is room for the rows of one of them.
+///
+/// # Safety
+/// As [`Simd`]; the head's queries, keys and values are valid.
+#[inline(always)]
+pub(super) unsafe fn read<S: Simd>(
+    from: *const f32,
+    head: Head,
+    width: usize,
+    queries: &mut [f32],
+    rows: &mut [f32],
+    keys: &mut [f32],
+    values: &mut [f32],
+) {
+    let (ld, size) = (3 * head.hidden, (head.tokens, head.dim));
+    // SAFETY: the caller's; `gather` checks where it writes.
+    unsafe {
+        gather::<S, u16>(from, ld, size, head.scale(), queries, width);
+        gather::<S, u16>(from.add(head.hidden), ld, size, 1.0, rows, width);
+        transpose::<S>(rows, width / 2, head.tokens, head.dim.div_ceil(2), keys);
+        gather::<S, u16>(from.add(2 * head.hidden), ld, size, 1.0, rows, width);
+    }
+    pair(rows, width, values);
 }
 
 /// Writes the head's columns of the context `[tokens, hidden]`, as [`super::forward::Forward`].
@@ -34,7 +60,7 @@ impl Kernel for ForwardBf16<'_> {
         let task = self.0;
         let from = task.queries();
         let (head, hidden, out) = (task.head, task.head.hidden, task.out);
-        let (tokens, dim, ld) = (head.tokens, head.dim, 3 * hidden);
+        let (tokens, dim) = (head.tokens, head.dim);
         assert!(out.len() >= (head.start + tokens) * hidden);
         let (width, padded) = head.padded::<S>();
         let panel = 2 * S::LANES;
@@ -50,15 +76,10 @@ impl Kernel for ForwardBf16<'_> {
             S::ROWS * key_words,
             S::ROWS * width,
         ]);
-        let size = (tokens, dim);
         // SAFETY: `Task::new` and the assert bound the matrices; the scratch is cut to the sizes
         // used below.
         unsafe {
-            gather::<S, u16>(from, ld, size, head.scale(), queries, width);
-            gather::<S, u16>(from.add(hidden), ld, size, 1.0, rows, width);
-            transpose::<S>(rows, row_words, tokens, groups, keys);
-            gather::<S, u16>(from.add(2 * hidden), ld, size, 1.0, rows, width);
-            pair(rows, width, values);
+            read::<S>(from, head, width, queries, rows, keys, values);
             let (strip, sums) = (strip.as_mut_ptr(), sums.as_mut_ptr());
             let probs = probs.as_mut_ptr().cast::<u16>();
             strips!(S, tokens, row, R, {

@@ -1,10 +1,9 @@
 //! The context of a head, with both products by tiles of bf16 and the softmax in f32.
 
-use super::forward_bf16::pair;
-use super::{Head, Task, exponentials, gather, transpose};
+use super::forward_bf16::read;
+use super::{Head, Task, exponentials};
 use crate::encoder::cpu::simd::{
-    Grid, GridMut, Kernel, Simd, TILE_COLUMNS, TILE_ROWS, TileKind, TileShape, load_up_to,
-    store_up_to,
+    Grid, GridMut, Kernel, Simd, TILE_COLUMNS, TILE_ROWS, TileKind, TileShape,
 };
 
 /// Writes the head's columns of the context `[tokens, hidden]`, as [`super::forward_bf16::ForwardBf16`].
@@ -28,7 +27,7 @@ impl Kernel for ForwardTiles<'_> {
         let task = self.0;
         let from = task.queries();
         let (head, hidden, out) = (task.head, task.head.hidden, task.out);
-        let (tokens, dim, ld) = (head.tokens, head.dim, 3 * hidden);
+        let (tokens, dim) = (head.tokens, head.dim);
         assert!(out.len() >= (head.start + tokens) * hidden);
         assert!(head.fills_tiles() && 2 * S::LANES == TILE_COLUMNS);
         let (width, padded) = head.padded::<S>();
@@ -44,15 +43,10 @@ impl Kernel for ForwardTiles<'_> {
             TILE_ROWS * pairs,
             TILE_ROWS * width,
         ]);
-        let size = (tokens, dim);
         // SAFETY: `Task::new` and the assert bound the matrices; the scratch is cut to the sizes
         // used below, with whole tiles of queries and of keys.
         unsafe {
-            gather::<S, u16>(from, ld, size, head.scale(), queries, width);
-            gather::<S, u16>(from.add(hidden), ld, size, 1.0, rows, width);
-            transpose::<S>(rows, groups, tokens, groups, keys);
-            gather::<S, u16>(from.add(2 * hidden), ld, size, 1.0, rows, width);
-            pair(rows, width, values);
+            read::<S>(from, head, width, queries, rows, keys, values);
             // No weight is given to what is behind the last token, but it must be a number.
             values[tokens.div_ceil(2) * width..].fill(0.0);
             let (strip, sums) = (strip.as_mut_ptr(), sums.as_mut_ptr());
@@ -106,8 +100,8 @@ impl Kernel for ForwardTiles<'_> {
                 for (r, inverse) in inverse.iter().enumerate().take(here) {
                     let to = out.at((head.start + row + r) * hidden + head.column);
                     for i in (0..dim).step_by(S::LANES) {
-                        let sum = load_up_to::<S>(sums.add(r * width + i), dim - i);
-                        store_up_to::<S>(to.add(i), S::mul(sum, S::splat(*inverse)), dim - i);
+                        let sum = S::load(sums.add(r * width + i));
+                        S::store(to.add(i), S::mul(sum, S::splat(*inverse)));
                     }
                 }
             }
