@@ -7,7 +7,7 @@
 set -euo pipefail
 src=${1:-$(dirname "${BASH_SOURCE[0]}")/../src}
 
-ORDER=(error env document prediction text actors encoder heads model predict metrics engine archive config server cli)
+ORDER=(error env memory document prediction text actors encoder heads model predict metrics engine archive config server cli)
 
 for file in "$src"/*; do
   module=$(basename "$file" .rs)

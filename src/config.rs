@@ -20,6 +20,8 @@ use crate::encoder::hub::HubOptions;
 use crate::engine::DocumentLimits;
 use crate::env;
 use crate::error::ErrorCode;
+use crate::memory;
+use crate::model;
 use crate::predict::{PredictError, Predictor};
 
 pub use serve::{
@@ -148,15 +150,18 @@ impl SourceArgs {
         Registry::load(&self.actors)
     }
 
-    /// Loads the model that `model` means with the registry.
+    /// Loads the model that `name` means with the registry, and gives back the memory that this took.
     ///
     /// # Errors
     /// A model that cannot be used.
-    pub fn load(&self, model: &str, registry: Registry) -> Result<Predictor, PredictError> {
+    pub fn load(&self, name: &str, registry: Registry) -> Result<Predictor, PredictError> {
         let mut hub = HubOptions::from_env();
         hub.offline |= self.offline;
         let device = self.device.open()?;
-        Predictor::load_as(model, &hub, &device, self.dtype, registry)
+        let predictor = Predictor::load_as(name, &hub, &device, self.dtype, registry);
+        model::forget_default();
+        memory::give_back();
+        predictor
     }
 }
 

@@ -13,6 +13,7 @@ pub mod engine;
 pub mod env;
 pub mod error;
 pub mod heads;
+pub mod memory;
 pub mod metrics;
 pub mod model;
 pub mod predict;

@@ -6,5 +6,8 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    // SAFETY: frees nothing that is in use; the function has no other condition.
+    #[allow(unsafe_code)]
+    stance::memory::collect_by(|| unsafe { libmimalloc_sys::mi_collect(true) });
     stance::cli::main()
 }

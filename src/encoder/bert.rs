@@ -243,11 +243,21 @@ impl Bert {
         if precision == Precision::Bf16 && !vb.device().is_cpu() {
             return Self::stock(&vb.to_dtype(DType::BF16), config);
         }
-        Self::choose(vb, config, |tensors| Backend::frozen(tensors, precision))
+        let bert = Self::choose(vb, config, |tensors| Backend::frozen(tensors, precision))?;
+        Ok(bert.hasten())
+    }
+
+    /// Spends memory on products of f32 in less time ([`Frozen::hasten`]).
+    #[must_use]
+    pub fn hasten(mut self) -> Self {
+        if let Backend::Frozen(frozen) = &mut self.backend {
+            frozen.hasten();
+        }
+        self
     }
 
     /// The same of weights as they are stored, of which `vb` is the f32 form: 8-bit integers are
-    /// not made f32 for kernels of integers, and the table of words stays as it is.
+    /// not made f32 for kernels of integers, and the table of words stays as it is. Not hastened.
     ///
     /// # Errors
     /// As [`Bert::load`].
@@ -285,6 +295,7 @@ impl Bert {
                 None => Backend::frozen(tensors, precision),
             }
         })
+        .map(Self::hasten)
     }
 
     /// On candle tensors alone, whatever the device: what the CPU backend is measured against.

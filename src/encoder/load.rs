@@ -100,10 +100,14 @@ impl EncoderParts {
     pub fn encoder(&self) -> Result<Box<dyn Encoder>, EncoderError> {
         let (weights, config) = (&self.weights, &self.config);
         Ok(match config.family {
-            Family::Bert => Box::new(Bert::stored(&self.stored, weights, config, Precision::F32)?),
+            Family::Bert => Box::new(self.bert(Precision::F32)?.hasten()),
             Family::Deberta(_) => Box::new(Deberta::load(weights, config)?),
             Family::ModernBert(_) => Box::new(ModernBert::load(weights, config)?),
         })
+    }
+
+    fn bert(&self, precision: Precision) -> candle_core::Result<Bert> {
+        Bert::stored(&self.stored, &self.weights, &self.config, precision)
     }
 
     /// The same in the precision that `choice` asks for, with the reason of the decision.
@@ -125,7 +129,6 @@ impl EncoderParts {
             })?;
             return Ok((encoder, self.asked(precision, level)));
         }
-        let exact = self.encoder()?;
         let device = self.weights.device();
         let faster = if device.is_cuda() {
             vec![Precision::Bf16]
@@ -134,17 +137,17 @@ impl EncoderParts {
         };
         if faster.is_empty() {
             let reason = "this processor has no instruction for products of bytes or of bf16";
-            return Ok((exact, Dtype::f32(reason)));
+            return Ok((self.encoder()?, Dtype::f32(reason)));
         }
         let mut calibration = None;
         let mut reasons = Vec::new();
         for precision in faster {
             let Some(encoder) = self.encoder_in(precision)? else {
-                return Ok((exact, Dtype::f32(NO_KERNELS)));
+                return Ok((self.encoder()?, Dtype::f32(NO_KERNELS)));
             };
             let calibration = match &mut calibration {
                 Some(calibration) => calibration,
-                none => none.insert(Calibration::new(&self.tokenizer, exact.as_ref())?),
+                none => none.insert(self.calibration()?),
             };
             let cosine = calibration.worst_cosine(encoder.as_ref())?;
             let (name, asked) = (precision.name(), dtype::parity(precision));
@@ -157,7 +160,12 @@ impl EncoderParts {
                 return Ok((encoder, Dtype { precision, reason }));
             }
         }
-        Ok((exact, Dtype::f32(&reasons.join("; "))))
+        Ok((self.encoder()?, Dtype::f32(&reasons.join("; "))))
+    }
+
+    /// What other precisions are held against; the encoder that read it in f32 is gone when this is there.
+    fn calibration(&self) -> Result<Calibration, EncoderError> {
+        Calibration::new(&self.tokenizer, &self.bert(Precision::F32)?)
     }
 
     /// A card multiplies all that it has kernels for.
@@ -184,7 +192,7 @@ impl EncoderParts {
             let encoder = Bert::frozen(&self.weights, &self.config, precision)?;
             return Ok(Some(Box::new(encoder)));
         }
-        let encoder = Bert::stored(&self.stored, &self.weights, &self.config, precision)?;
+        let encoder = self.bert(precision)?;
         Ok(encoder
             .has_kernels()
             .then(|| Box::new(encoder) as Box<dyn Encoder>))

@@ -16,4 +16,4 @@ pub use folder::ModelFolder;
 pub use manifest::{
     FileEntry, MANIFEST_FILE, Manifest, ManifestInfo, SELF_TEST_FILE, write_manifest,
 };
-pub use resolve::{DEFAULT_MODEL, default_model, open};
+pub use resolve::{DEFAULT_MODEL, default_model, forget_default, open};

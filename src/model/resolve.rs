@@ -6,6 +6,7 @@ use super::error::ModelError;
 use super::folder::ModelFolder;
 use super::manifest::{MANIFEST_FILE, Manifest};
 use crate::encoder::hub::{Hub, HubId, HubOptions};
+use crate::memory;
 
 /// The name of the model that is built into the program.
 pub const DEFAULT_MODEL: &str = "default";
@@ -29,6 +30,18 @@ pub fn default_model() -> Result<ModelFolder, ModelError> {
         });
     }
     ModelFolder::from_embedded(embedded::FILES)
+}
+
+/// Lets the system take the pages of the model that is built into the program, which nobody reads once it is loaded.
+pub fn forget_default() {
+    for (_, bytes) in embedded::FILES {
+        // SAFETY: constants of the program, of bytes alone: nothing in them depends on where they are loaded, so that
+        // they are never written to.
+        #[allow(unsafe_code)]
+        unsafe {
+            memory::forget(bytes);
+        }
+    }
 }
 
 /// Opens the model that `name` means: [`DEFAULT_MODEL`], else a folder at that path, else a model

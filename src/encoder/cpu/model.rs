@@ -246,19 +246,14 @@ impl Frozen {
         level: Level,
         precision: Precision,
     ) -> Result<Self> {
-        let mut layers = tensors
+        let layers = tensors
             .layers
             .iter()
             .map(|t| layer(level, precision, t, tensors.eps))
             .collect::<Result<Vec<_>>>()?;
-        let words: Stored = tensors.embeddings.words.clone().into();
-        let mut room = room(&layers, words.shape());
-        for layer in &mut layers {
-            layer.halve(&mut room);
-        }
         let e = &tensors.embeddings;
         let embeddings = EmbeddingTensors {
-            words,
+            words: e.words.clone().into(),
             positions: e.positions.clone(),
             token_type: e.token_type.clone(),
             norm: e.norm.clone(),
@@ -271,6 +266,15 @@ impl Frozen {
                 heads: tensors.heads,
             },
         })
+    }
+
+    /// Lets products of many rows of f32 be made of halves, which takes memory: worth it for more than a few texts.
+    pub fn hasten(&mut self) {
+        let layers = &mut self.stack.layers;
+        let mut room = room(layers, self.embeddings.tensors.words.shape());
+        for layer in layers {
+            layer.halve(&mut room);
+        }
     }
 
     /// Token states of a batch, `[tokens, hidden]`; `seen` sees them after the embeddings and
