@@ -268,9 +268,13 @@ impl Frozen {
         })
     }
 
-    /// Lets products of many rows of f32 be made of halves, which takes memory: worth it for more than a few texts.
+    /// Lets products of many rows of f32 be made of halves where that is faster ([`Level::halves`]), which takes memory: worth
+    /// it for more than a few texts.
     pub fn hasten(&mut self) {
-        let layers = &mut self.stack.layers;
+        let Stack { level, layers, .. } = &mut self.stack;
+        if !level.halves() {
+            return;
+        }
         let mut room = room(layers, self.embeddings.tensors.words.shape());
         for layer in layers {
             layer.halve(&mut room);

@@ -41,6 +41,16 @@ pub unsafe fn enter_amx<K: Kernel>(kernel: K) -> K::Output {
     unsafe { kernel.run::<Avx512<true, true>>() }
 }
 
+/// Whether the processor is one of Intel's.
+pub fn made_by_intel() -> bool {
+    // Leaf 0 exists on every processor; its registers spell the name of who made it.
+    let leaf = __cpuid(0);
+    [leaf.ebx, leaf.edx, leaf.ecx]
+        .map(u32::to_le_bytes)
+        .concat()
+        == b"GenuineIntel"
+}
+
 #[inline(always)]
 fn mask(n: usize) -> u16 {
     ((1u32 << n) - 1) as u16
@@ -220,7 +230,8 @@ unsafe impl<const BF16: bool, const AMX: bool> Simd for Avx512<BF16, AMX> {
     unsafe fn dot_bf16(acc: __m512, w: __m512i, a: __m512i) -> __m512 {
         // SAFETY: as above.
         unsafe {
-            if BF16 {
+            // Processors with tiles are Intel's, which take long over it (`Level::available`).
+            if BF16 && !AMX {
                 let pairs = |v| std::mem::transmute::<__m512i, __m512bh>(v);
                 _mm512_dpbf16_ps(acc, pairs(w), pairs(a))
             } else {
