@@ -3,7 +3,8 @@
 //! Temperatures minimise the negative log-likelihood (Guo et al. 2017, arXiv 1706.04599); a set
 //! counts by the root of its rows, as in training. Texts of more than one window have one of their own,
 //! and so has a language of which there are rows enough: for actors that a text names, for those that it
-//! does not, and for long texts. The stance threshold is the smallest at which the answers that are given
+//! does not, and for long texts. A model agrees with the labels of the model that it learnt from more than with
+//! people's, so that these alone count where they are enough. The stance threshold is the smallest at which the answers that are given
 //! are right as often as the recipe asks; the topic threshold maximises micro-F1.
 
 use std::collections::BTreeMap;
@@ -30,6 +31,12 @@ const TOPIC_ROWS_PER_SET: usize = 120;
 
 /// Rows from which on a language has temperatures of its own.
 const OWN_ROWS: usize = 250;
+
+/// Rows that people labelled from which on the others of a language do not count.
+const PEOPLES_ROWS: usize = 100;
+
+/// What the name of a set begins with that a language model labelled ([`crate::annotations`]).
+const BY_MODEL: &str = "annotated_";
 
 /// What the command line says.
 #[derive(Debug, clap::Args)]
@@ -120,13 +127,33 @@ impl Fit {
     }
 }
 
+/// The rows of a kind in a language.
+#[derive(Default)]
+struct Own {
+    all: Fit,
+    /// Those that people labelled.
+    peoples: Fit,
+}
+
+impl Own {
+    /// The temperature, if there are rows enough for one.
+    fn temperature(&self) -> Option<f32> {
+        if self.all.labels.len() < OWN_ROWS {
+            return None;
+        }
+        let enough = self.peoples.labels.len() >= PEOPLES_ROWS;
+        let fit = if enough { &self.peoples } else { &self.all };
+        Some(fit.temperature())
+    }
+}
+
 /// Temperatures and thresholds of what was measured; `accuracy` is the share of right answers
 /// among those given that the stance threshold must reach.
 pub fn calibrate(measured: &Measured, accuracy: f64) -> Calibration {
     let mut all = Fit::default();
     let mut all_long = Fit::default();
-    let mut own: BTreeMap<(&str, Kind), Fit> = BTreeMap::new();
-    for rows in measured.stance.values() {
+    let mut own: BTreeMap<(&str, Kind), Own> = BTreeMap::new();
+    for (set, rows) in &measured.stance {
         let used = used(rows);
         let weight = (rows.len() as f64).sqrt().recip();
         for row in rows {
@@ -136,14 +163,18 @@ pub fn calibrate(measured: &Measured, accuracy: f64) -> Calibration {
             }
             let group = (row.language.as_str(), row.kind);
             // Here every row counts the same, or a set of a few would decide for a language.
-            own.entry(group).or_default().add(row, used, 1.0);
+            let own = own.entry(group).or_default();
+            own.all.add(row, used, 1.0);
+            if !set.starts_with(BY_MODEL) {
+                own.peoples.add(row, used, 1.0);
+            }
         }
     }
     let mut languages: BTreeMap<String, BTreeMap<Kind, f32>> = BTreeMap::new();
-    for ((language, kind), fit) in own {
-        if fit.labels.len() >= OWN_ROWS {
+    for ((language, kind), own) in own {
+        if let Some(temperature) = own.temperature() {
             let of = languages.entry(language.to_owned()).or_default();
-            of.insert(kind, fit.temperature());
+            of.insert(kind, temperature);
         }
     }
     let long = (all_long.labels.len() >= OWN_ROWS).then(|| all_long.temperature());
@@ -219,42 +250,66 @@ fn best_threshold(pairs: &[(f32, bool)]) -> f32 {
 
 #[cfg(test)]
 mod tests {
-    use super::{Kind, OWN_ROWS, best_threshold, calibrate, smallest_threshold};
+    use super::{
+        Calibration, Kind, OWN_ROWS, PEOPLES_ROWS, best_threshold, calibrate, smallest_threshold,
+    };
     use crate::train::measure::{Measured, StanceAnswer};
 
     // Right in 75 of 100 with logits that claim more asks for a temperature above 1, more so the surer they are.
-    #[test]
-    fn long_texts_have_temperatures_of_their_own() {
-        let rows = |sure: f32, kind, language: &str, number: usize| -> Vec<StanceAnswer> {
-            let row = |i: usize| StanceAnswer {
-                logits: [sure, 0.0, 0.0],
-                label: if i.is_multiple_of(4) {
-                    1 + i / 4 % 2
-                } else {
-                    0
-                },
-                kind,
-                language: language.to_owned(),
-            };
-            (0..number).map(row).collect()
+    fn rows(sure: f32, kind: Kind, language: &str, number: usize) -> Vec<StanceAnswer> {
+        let row = |i: usize| StanceAnswer {
+            logits: [sure, 0.0, 0.0],
+            label: if i.is_multiple_of(4) {
+                1 + i / 4 % 2
+            } else {
+                0
+            },
+            kind,
+            language: language.to_owned(),
         };
+        (0..number).map(row).collect()
+    }
+
+    fn ideal(sure: f32) -> f32 {
+        sure / 6f32.ln()
+    }
+
+    fn calibrated<const N: usize>(sets: [(&str, Vec<StanceAnswer>); N]) -> Calibration {
         let mut measured = Measured::default();
-        let sets = [
-            ("passages", rows(4.0, Kind::Named, "ar", OWN_ROWS)),
-            ("documents", rows(8.0, Kind::Long, "ar", OWN_ROWS)),
-            ("others", rows(6.0, Kind::Long, "en", OWN_ROWS - 1)),
-        ];
         for (name, rows) in sets {
             measured.stance.insert(name.to_owned(), rows);
         }
-        let found = calibrate(&measured, 0.7);
-        let ideal = |sure: f32| sure / 6f32.ln();
+        calibrate(&measured, 0.7)
+    }
+
+    #[test]
+    fn long_texts_have_temperatures_of_their_own() {
+        let found = calibrated([
+            ("passages", rows(4.0, Kind::Named, "ar", OWN_ROWS)),
+            ("documents", rows(8.0, Kind::Long, "ar", OWN_ROWS)),
+            ("others", rows(6.0, Kind::Long, "en", OWN_ROWS - 1)),
+        ]);
         let own = &found.stance_languages["ar"];
         assert!((own[&Kind::Named] - ideal(4.0)).abs() < 0.05, "{found:?}");
         assert!((own[&Kind::Long] - ideal(8.0)).abs() < 0.1, "{found:?}");
         assert!(!own.contains_key(&Kind::Unnamed) && !found.stance_languages.contains_key("en"));
         let long = found.stance_long_temperature.unwrap();
         assert!(long > ideal(6.0) && long < ideal(8.0), "{found:?}");
+    }
+
+    #[test]
+    fn labels_of_people_count_where_they_are_enough() {
+        for (number, expected) in [(PEOPLES_ROWS, 8.0), (PEOPLES_ROWS - 1, 4.0)] {
+            let found = calibrated([
+                (
+                    "annotated_passages",
+                    rows(4.0, Kind::Named, "ar", 8 * OWN_ROWS),
+                ),
+                ("news", rows(8.0, Kind::Named, "ar", number)),
+            ]);
+            let own = found.stance_languages["ar"][&Kind::Named];
+            assert!((own - ideal(expected)).abs() < 0.25, "{number}: {own}");
+        }
     }
 
     #[test]
