@@ -17,6 +17,9 @@ use crate::data::record::StanceRecord;
 use crate::data::splits::{self, Split};
 use crate::data::{DataError, lines};
 
+/// What the name of a set begins with that a language model labelled.
+pub const BY_MODEL: &str = "annotated_";
+
 /// What a label counts that a careful reader could disagree with.
 const ARGUABLE: f32 = 0.5;
 
@@ -137,7 +140,7 @@ fn record(row: &StanceExample, target: &StanceTarget, label: &Label) -> StanceRe
     let characters = |byte: usize| row.text[..byte].chars().count();
     StanceRecord {
         id: target.id.clone(),
-        dataset: format!("annotated_{}", row.dataset),
+        dataset: format!("{BY_MODEL}{}", row.dataset),
         lang: row.lang.clone(),
         text: row.text.clone(),
         target: target.name.clone(),

@@ -22,6 +22,7 @@ use super::labelled::{Rows, load_labelled};
 use super::measure::{Measured, StanceAnswer, among, argmax, measure, used};
 use super::model_folder::read_model;
 use super::student::Student;
+use crate::annotations::BY_MODEL;
 
 /// Rows that a set contributes at the most, so that large ones do not decide alone.
 const ROWS_PER_SET: usize = 600;
@@ -34,9 +35,6 @@ const OWN_ROWS: usize = 250;
 
 /// Rows that people labelled from which on the others of a language do not count.
 const PEOPLES_ROWS: usize = 100;
-
-/// What the name of a set begins with that a language model labelled ([`crate::annotations`]).
-const BY_MODEL: &str = "annotated_";
 
 /// What the command line says.
 #[derive(Debug, clap::Args)]

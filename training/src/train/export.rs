@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use candle_core::{DType, Device, Result};
+use candle_core::{Device, Result};
 use half::f16;
 use safetensors::{Dtype, View};
 use stance::encoder::cpu::quantise::inverse;
@@ -13,6 +13,7 @@ use stance::encoder::weights::{WEIGHTS_FILE, scale_name};
 use stance::model::{ManifestInfo, write_manifest};
 use stance::predict::SELF_TEST_FILE;
 
+use super::params::Params;
 use super::user_rows::today;
 
 /// What the command line says.
@@ -60,6 +61,9 @@ pub enum Weights {
 /// When an input cannot be read, the output cannot be written, or it is larger than asked for.
 pub fn run(args: &Args) -> Result<()> {
     std::fs::create_dir_all(&args.out)?;
+    if args.out.canonicalize()? == args.model.canonicalize()? {
+        candle_core::bail!("--out is --model, {}", args.out.display());
+    }
     let stored = [
         (WEIGHTS_FILE, args.weights),
         ("heads.safetensors", Weights::F16),
@@ -136,9 +140,11 @@ impl View for &Stored {
 
 fn store(from: &Path, to: &Path, weights: Weights) -> Result<()> {
     let mut out: BTreeMap<String, Stored> = BTreeMap::new();
-    for (name, tensor) in candle_core::safetensors::load(from, &Device::Cpu)? {
+    let params = Params::load(from, &Device::Cpu)?;
+    for (name, tensor) in params.iter() {
+        let name = name.to_owned();
         let shape = tensor.dims().to_vec();
-        let values: Vec<f32> = tensor.to_dtype(DType::F32)?.flatten_all()?.to_vec1()?;
+        let values: Vec<f32> = tensor.flatten_all()?.to_vec1()?;
         if weights == Weights::Int8 && shape.len() == 2 {
             let (integers, scales) = integers(&values, shape[1]);
             let scales = Stored {
@@ -190,7 +196,6 @@ mod tests {
     use stance::encoder::files::Folder;
     use stance::encoder::weights::WeightsReader;
 
-    use super::super::params::Params;
     use super::*;
 
     #[test]
@@ -229,9 +234,35 @@ mod tests {
         assert_eq!(names, ["bias", "matrix"]);
         let matrix = params.get("matrix").unwrap().flatten_all().unwrap();
         assert_eq!(matrix.to_vec1::<f32>().unwrap(), read("matrix"));
-        // The integers survive being read and quantised again.
-        let again = integers(&read("matrix"), 3);
-        assert_eq!(again.0, integers(&values, 3).0);
+        // Nor does what was exported become anything else when it is exported again.
+        let again = tempfile::tempdir().unwrap();
+        let file = folder.path().join(WEIGHTS_FILE);
+        store(&file, &again.path().join(WEIGHTS_FILE), Weights::Int8).unwrap();
+        let again = Params::load(&again.path().join(WEIGHTS_FILE), &Device::Cpu).unwrap();
+        let again = again.get("matrix").unwrap().flatten_all().unwrap();
+        for (want, got) in read("matrix").iter().zip(again.to_vec1::<f32>().unwrap()) {
+            assert!((want - got).abs() <= want.abs() * 1e-6, "{want} {got}");
+        }
+    }
+
+    #[test]
+    fn a_model_is_not_exported_over_itself() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("config.json");
+        std::fs::write(&file, "{}").unwrap();
+        let args = Args {
+            model: folder.path().to_owned(),
+            out: folder.path().join("."),
+            weights: Weights::F16,
+            name: String::new(),
+            version: String::new(),
+            license: String::new(),
+            created: None,
+            max_mib: None,
+        };
+        let error = run(&args).unwrap_err();
+        assert!(error.to_string().contains("--out is --model"), "{error}");
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "{}");
     }
 
     #[test]

@@ -170,6 +170,9 @@ pub fn run(args: &Args) -> Result<()> {
         .map_err(candle_core::Error::Msg)?;
     let device = args.device.open().map_err(candle_core::Error::wrap)?;
     set_tensor_cores(true);
+    // Before the rows, which take a minute to read: what does not fit is said at once.
+    let (distiller, switch) = translators(args, &recipe, &device)?;
+    let mask = mlm::mask_token(&tokenizer)?;
     let rows = Rows {
         folder: &args.prep,
         taught: &args.taught,
@@ -180,8 +183,6 @@ pub fn run(args: &Args) -> Result<()> {
     eprintln!("{}", labelled.summary());
     labelled.thin_validation(recipe.validation_rows, recipe.validation_topic_rows);
     let fingerprint = super::fingerprint(&[&text, &labelled.hash]);
-    let (distiller, switch) = translators(args, &recipe, &device)?;
-    let mask = mlm::mask_token(&tokenizer)?;
     let labels = labelled.labels(recipe.class_balance, &recipe.closed);
     let stance_items = std::mem::take(&mut labelled.stance_train);
     let names = Names::collect(&stance_items);
