@@ -2,7 +2,8 @@
 //!
 //! `stance score` on a file of documents, and, in turns with it, the encoder alone on the same
 //! windows in batches of the same size. Ratios are of medians; what is between the two is
-//! finding sentences and actors, the heads, and writing. `STANCE_MODEL` names another model,
+//! finding sentences and actors, the heads, and writing. Then the same texts with a name at every tenth
+//! word, of which a document asks for one, ten or a hundred. `STANCE_MODEL` names another model,
 //! `STANCE_DTYPE` another precision, `RAYON_NUM_THREADS` the threads; `STANCE_BENCH_ROUNDS` and
 //! `STANCE_BENCH_DOCUMENTS` (of 300 words) make it shorter or longer.
 
@@ -20,7 +21,7 @@ use stance::actors::Registry;
 use stance::archive::columns::Columns;
 use stance::archive::progress::ProgressKind;
 use stance::archive::{Destination, OutputFormat, ScoreOptions, score};
-use stance::document::{Document, Options};
+use stance::document::{ActorSpec, Document, Options};
 use stance::encoder::batch;
 use stance::encoder::dtype::DtypeChoice;
 use stance::encoder::hub::HubOptions;
@@ -32,6 +33,12 @@ use clock::{Taken, timed};
 // The allocator of the program.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// A language and a text in it.
+const EXAMPLES: [(&str, &str); 2] = [
+    ("en", include_str!("../examples/en.txt")),
+    ("ar", include_str!("../examples/ar.txt")),
+];
 
 /// Texts of so many words, each beginning elsewhere in an example.
 fn texts(example: &str, words: usize, count: usize) -> Vec<String> {
@@ -55,6 +62,73 @@ fn prepared(model: &Predictor, texts: &[String]) -> Vec<Prepared> {
         model.prepare(&brief, document).unwrap()
     };
     texts.iter().map(prepare).collect()
+}
+
+/// The name of an actor that no text has by itself.
+fn invented(number: usize) -> String {
+    format!("Qandor{number}")
+}
+
+/// The text with an invented name behind every tenth word, asking for the first so many of them.
+fn with_actors(text: &str, actors: usize) -> Document {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let parts = words.chunks(10).enumerate();
+    let parts: Vec<String> = parts
+        .map(|(number, part)| format!("{} {}", part.join(" "), invented(number)))
+        .collect();
+    let asked = (0..actors).map(|number| ActorSpec {
+        id: number.to_string(),
+        names: vec![invented(number)],
+        spans: None,
+    });
+    Document {
+        text: parts.join(" "),
+        actors: Some(asked.collect()),
+        ..Document::default()
+    }
+}
+
+/// How much longer `stance score` takes for more actors in the same texts.
+fn growth(model: &Predictor, rounds: usize, count: usize) {
+    const ASKED: [usize; 3] = [1, 10, 100];
+    println!("\nlanguage  actors  score ms  × one actor  by CPU time");
+    for (language, example) in EXAMPLES {
+        let texts = texts(example, 1000, count);
+        let folders = ASKED.map(|_| tempfile::tempdir().unwrap());
+        for (folder, actors) in folders.iter().zip(ASKED) {
+            let documents: Vec<Document> =
+                texts.iter().map(|text| with_actors(text, actors)).collect();
+            write(folder.path(), &documents);
+        }
+        let mut times = ASKED.map(|_| Vec::new());
+        for round in 0..=rounds {
+            for (folder, times) in folders.iter().zip(&mut times) {
+                let ((), taken) = timed(|| whole(model, folder.path(), count));
+                if round > 0 {
+                    times.push(taken);
+                }
+            }
+        }
+        let one = &times[0];
+        for (actors, taken) in ASKED.iter().zip(&times) {
+            let ratio = |of: fn(&Taken) -> f64| median(taken, of) / median(one, of);
+            println!(
+                "{language:>8}  {actors:>6}  {:>8.2}  {:>11.3}  {:>11.3}",
+                median(taken, |t| t.wall) * 1e3 / count as f64,
+                ratio(|t| t.wall),
+                ratio(|t| t.cpu),
+            );
+        }
+    }
+}
+
+/// Documents as `stance score` reads them.
+fn write(folder: &Path, documents: &[Document]) {
+    let lines: Vec<String> = documents
+        .iter()
+        .map(|document| serde_json::to_string(document).unwrap())
+        .collect();
+    fs::write(folder.join("in.jsonl"), lines.join("\n")).unwrap();
 }
 
 /// The encoder alone; how many tokens it read.
@@ -124,19 +198,16 @@ fn main() {
     println!(
         "language  words  documents  tokens  encoder ms  score ms  score/encoder  by CPU time"
     );
-    for (language, example) in [
-        ("en", include_str!("../examples/en.txt")),
-        ("ar", include_str!("../examples/ar.txt")),
-    ] {
+    for (language, example) in EXAMPLES {
         for words in [50, 300, 1000] {
             let count = (usual * 300).div_ceil(words);
             let texts = texts(example, words, count);
             let folder = tempfile::tempdir().unwrap();
-            let lines: Vec<String> = texts
-                .iter()
-                .map(|text| serde_json::json!({ "text": text }).to_string())
-                .collect();
-            fs::write(folder.path().join("in.jsonl"), lines.join("\n")).unwrap();
+            let plain = texts.iter().map(|text| Document {
+                text: text.clone(),
+                ..Document::default()
+            });
+            write(folder.path(), &plain.collect::<Vec<_>>());
             let documents = prepared(&model, &texts);
             let (mut alone, mut all, mut tokens) = (Vec::new(), Vec::new(), 0);
             for round in 0..=rounds {
@@ -159,4 +230,5 @@ fn main() {
             );
         }
     }
+    growth(&model, rounds, (usual * 300).div_ceil(1000));
 }
