@@ -2,20 +2,25 @@
 
 use super::{Head, Task, copy, exponentials, gather, transpose};
 use crate::encoder::cpu::gemm::{strips, tile_bf16};
-use crate::encoder::cpu::simd::{Kernel, Simd};
+use crate::encoder::cpu::simd::{Kernel, MAX_LANES, Simd};
 
 /// Rows of bf16 two by two: each word of `to` is a value of a row, and below it, in the upper half,
-/// that of the next row, or zero.
+/// that of the next row, or zero. A row is of `width` values, in half as many words.
+///
+/// # Safety
+/// As [`Simd`].
 #[inline(always)]
-fn pair(rows: &[f32], width: usize, to: &mut [f32]) {
+unsafe fn pair<S: Simd>(rows: &[f32], width: usize, to: &mut [f32]) {
     let half = width / 2;
+    assert!(half.is_multiple_of(S::LANES));
+    let none = [0.0; MAX_LANES];
     for (pair, to) in rows.chunks(width).zip(to.chunks_exact_mut(width)) {
         let (first, second) = pair.split_at(half);
-        for (i, to) in to.chunks_exact_mut(2).enumerate() {
-            let first = first[i].to_bits();
-            let second = second.get(i).map_or(0, |word| word.to_bits());
-            to[0] = f32::from_bits(first & 0xffff | second << 16);
-            to[1] = f32::from_bits(first >> 16 | second & 0xffff_0000);
+        for i in (0..half).step_by(S::LANES) {
+            let second = second.get(i..).filter(|rest| !rest.is_empty());
+            let second = second.map_or(none.as_ptr(), <[f32]>::as_ptr);
+            // SAFETY: rows are of whole vectors; where there is no second one there are zeros.
+            unsafe { S::pair_halves(first[i..].as_ptr(), second, to[2 * i..].as_mut_ptr()) }
         }
     }
 }
@@ -42,8 +47,8 @@ pub(super) unsafe fn read<S: Simd>(
         gather::<S, u16>(from.add(head.hidden), ld, size, 1.0, rows, width);
         transpose::<S>(rows, width / 2, head.tokens, head.dim.div_ceil(2), keys);
         gather::<S, u16>(from.add(2 * head.hidden), ld, size, 1.0, rows, width);
+        pair::<S>(rows, width, values);
     }
-    pair(rows, width, values);
 }
 
 /// Writes the head's columns of the context `[tokens, hidden]`, as [`super::forward::Forward`].

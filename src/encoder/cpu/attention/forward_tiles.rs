@@ -6,6 +6,12 @@ use crate::encoder::cpu::simd::{
     Grid, GridMut, Kernel, Simd, TILE_COLUMNS, TILE_ROWS, TileKind, TileShape,
 };
 
+/// Rows of two tiles, which read keys and values once for both.
+const STRIP: usize = 2 * TILE_ROWS;
+
+/// Keys up to which two tiles of rows are taken: scores and weights of more are not in the first cache together.
+const FEW: usize = 256;
+
 /// Writes the head's columns of the context `[tokens, hidden]`, as [`super::forward_bf16::ForwardBf16`].
 ///
 /// # Panics
@@ -39,10 +45,11 @@ impl Kernel for ForwardTiles<'_> {
             tokens * groups,
             padded * groups,
             pairs * width,
-            TILE_ROWS * padded,
-            TILE_ROWS * pairs,
-            TILE_ROWS * width,
+            STRIP * padded,
+            STRIP * pairs,
+            STRIP * width,
         ]);
+        let step = if padded > FEW { TILE_ROWS } else { STRIP };
         // SAFETY: `Task::new` and the assert bound the matrices; the scratch is cut to the sizes
         // used below, with whole tiles of queries and of keys.
         unsafe {
@@ -52,14 +59,15 @@ impl Kernel for ForwardTiles<'_> {
             let (strip, sums) = (strip.as_mut_ptr(), sums.as_mut_ptr());
             let probs = probs.as_mut_ptr();
             S::configure_tiles();
-            for row in (0..tokens).step_by(TILE_ROWS) {
-                let here = TILE_ROWS.min(tokens - row);
+            for row in (0..tokens).step_by(step) {
+                let here = step.min(tokens - row);
+                let two = here > TILE_ROWS;
                 let queries = Grid {
                     start: queries.as_ptr().add(row * groups).cast(),
                     stride: groups,
                 };
                 let shape = TileShape {
-                    two: false,
+                    two,
                     steps: groups / TILE_ROWS,
                 };
                 for (p, keys) in keys.chunks_exact(TILE_COLUMNS * groups).enumerate() {
@@ -73,7 +81,7 @@ impl Kernel for ForwardTiles<'_> {
                     };
                     S::multiply_tiles(TileKind::Bf16, shape, queries, keys, scores);
                 }
-                let mut inverse = [0.0f32; TILE_ROWS];
+                let mut inverse = [0.0f32; STRIP];
                 for (r, inverse) in inverse.iter_mut().enumerate().take(here) {
                     let to = probs.add(r * pairs).cast::<u16>();
                     *inverse = exponentials::<S, u16>(strip.add(r * padded), tokens, padded, to);
@@ -83,7 +91,7 @@ impl Kernel for ForwardTiles<'_> {
                     stride: pairs,
                 };
                 let shape = TileShape {
-                    two: false,
+                    two,
                     steps: pairs / TILE_ROWS,
                 };
                 for c in (0..width).step_by(TILE_COLUMNS) {

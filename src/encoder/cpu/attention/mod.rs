@@ -201,17 +201,32 @@ unsafe fn gather<S: Simd, C: Cell>(
 
 /// The panels of a transposed `[rows, dim]` matrix whose rows are `width` long: for each two
 /// vectors of rows, `dim` times two vectors; rows beyond the last are zeros.
+///
+/// # Safety
+/// As [`Simd`].
 #[inline(always)]
-fn transpose<S: Simd>(from: &[f32], width: usize, rows: usize, dim: usize, to: &mut [f32]) {
+unsafe fn transpose<S: Simd>(from: &[f32], width: usize, rows: usize, dim: usize, to: &mut [f32]) {
     let panel = 2 * S::LANES;
+    // Columns of whole blocks.
+    let blocks = dim - dim % S::LANES;
     for (p, to) in to.chunks_exact_mut(panel * dim).enumerate() {
         let present = rows.saturating_sub(p * panel).min(panel);
         if present < panel {
             to.fill(0.0);
         }
+        let whole = present - present % S::LANES;
+        for j in (0..whole).step_by(S::LANES) {
+            let rows = &from[(p * panel + j) * width..][..(S::LANES - 1) * width + dim];
+            for d in (0..blocks).step_by(S::LANES) {
+                let to = &mut to[d * panel + j..][..(S::LANES - 1) * panel + S::LANES];
+                // SAFETY: the slices hold the block.
+                unsafe { S::transpose_block(rows[d..].as_ptr(), width, to.as_mut_ptr(), panel) }
+            }
+        }
         for j in 0..present {
             let row = &from[(p * panel + j) * width..][..dim];
-            for (d, x) in row.iter().enumerate() {
+            let done = if j < whole { blocks } else { 0 };
+            for (d, x) in row.iter().enumerate().skip(done) {
                 to[d * panel + j] = *x;
             }
         }

@@ -241,6 +241,71 @@ unsafe impl<const BF16: bool, const AMX: bool> Simd for Avx512<BF16, AMX> {
         }
     }
     #[inline(always)]
+    unsafe fn transpose_block(from: *const f32, ld: usize, to: *mut f32, ldo: usize) {
+        const EVEN: i32 = 0x88;
+        const ODD: i32 = 0xdd;
+        // Loops, as closures would be functions of their own that may not use the instructions.
+        unsafe {
+            // `fours[c][i]` holds columns c, c + 4, c + 8 and c + 12 of rows 4i to 4i + 3.
+            let mut fours = [[_mm512_setzero_ps(); 4]; 4];
+            #[allow(clippy::needless_range_loop)] // the index of a column of `fours`
+            for i in 0..4 {
+                let from = from.add(4 * i * ld);
+                let (a, b) = (Self::load(from), Self::load(from.add(ld)));
+                let (c, d) = (Self::load(from.add(2 * ld)), Self::load(from.add(3 * ld)));
+                let first = _mm512_castps_pd(_mm512_unpacklo_ps(a, b));
+                let third = _mm512_castps_pd(_mm512_unpackhi_ps(a, b));
+                let second = _mm512_castps_pd(_mm512_unpacklo_ps(c, d));
+                let fourth = _mm512_castps_pd(_mm512_unpackhi_ps(c, d));
+                fours[0][i] = _mm512_castpd_ps(_mm512_unpacklo_pd(first, second));
+                fours[1][i] = _mm512_castpd_ps(_mm512_unpackhi_pd(first, second));
+                fours[2][i] = _mm512_castpd_ps(_mm512_unpacklo_pd(third, fourth));
+                fours[3][i] = _mm512_castpd_ps(_mm512_unpackhi_pd(third, fourth));
+            }
+            for (c, &[a, b, d, e]) in fours.iter().enumerate() {
+                let upper_even = _mm512_shuffle_f32x4::<EVEN>(a, b);
+                let upper_odd = _mm512_shuffle_f32x4::<ODD>(a, b);
+                let lower_even = _mm512_shuffle_f32x4::<EVEN>(d, e);
+                let lower_odd = _mm512_shuffle_f32x4::<ODD>(d, e);
+                let to = to.add(c * ldo);
+                let columns = [
+                    _mm512_shuffle_f32x4::<EVEN>(upper_even, lower_even),
+                    _mm512_shuffle_f32x4::<EVEN>(upper_odd, lower_odd),
+                    _mm512_shuffle_f32x4::<ODD>(upper_even, lower_even),
+                    _mm512_shuffle_f32x4::<ODD>(upper_odd, lower_odd),
+                ];
+                for (at, column) in columns.iter().enumerate() {
+                    Self::store(to.add(4 * at * ldo), *column);
+                }
+            }
+        }
+    }
+    #[inline(always)]
+    unsafe fn pair_halves(low: *const f32, high: *const f32, to: *mut f32) {
+        /// Halves of two registers in turns, from the `n`th on; those of the second are 32 and up.
+        const fn turns(n: u16) -> [u16; 32] {
+            let mut places = [0; 32];
+            let mut i = 0;
+            while i < 16 {
+                places[2 * i] = n + i as u16;
+                places[2 * i + 1] = 32 + n + i as u16;
+                i += 1;
+            }
+            places
+        }
+        const TURNS: [[u16; 32]; 2] = [turns(0), turns(16)];
+        unsafe {
+            let low = _mm512_loadu_si512(low.cast());
+            let high = _mm512_loadu_si512(high.cast());
+            for (part, turns) in TURNS.iter().enumerate() {
+                let turns = _mm512_loadu_si512(turns.as_ptr().cast());
+                let words = _mm512_permutex2var_epi16(low, turns, high);
+                _mm512_storeu_si512(to.add(16 * part).cast(), words);
+            }
+        }
+    }
+
+    #[inline(always)]
     unsafe fn configure_tiles() {
         if AMX {
             unsafe { amx::configure() }

@@ -115,6 +115,31 @@ pub unsafe trait Simd: Copy + Send + Sync + 'static {
         }
     }
 
+    /// Transposes a block of `LANES` rows by as many values, bits as they are:
+    /// `to[i · ldo + r] = from[r · ld + i]`.
+    #[inline(always)]
+    unsafe fn transpose_block(from: *const f32, ld: usize, to: *mut f32, ldo: usize) {
+        for r in 0..Self::LANES {
+            for i in 0..Self::LANES {
+                // SAFETY: both hold the block by the caller.
+                unsafe { to.add(i * ldo + r).write(from.add(r * ld + i).read()) }
+            }
+        }
+    }
+    /// Puts `LANES` words of two halves each of `low` and of `high` one above the other: into as many halves' words, whose
+    /// upper half is of `high`.
+    #[inline(always)]
+    unsafe fn pair_halves(low: *const f32, high: *const f32, to: *mut f32) {
+        for i in 0..Self::LANES {
+            // SAFETY: both hold `LANES` words and `to` twice as many by the caller.
+            unsafe {
+                let (low, high) = ((*low.add(i)).to_bits(), (*high.add(i)).to_bits());
+                *to.add(2 * i) = f32::from_bits(low & 0xffff | high << 16);
+                *to.add(2 * i + 1) = f32::from_bits(low >> 16 | high & 0xffff_0000);
+            }
+        }
+    }
+
     /// Makes tiles ready for [`Simd::multiply_tiles`], on this thread until [`Simd::release_tiles`].
     #[inline(always)]
     unsafe fn configure_tiles() {}

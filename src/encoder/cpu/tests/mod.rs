@@ -1,6 +1,7 @@
 //! Every kernel at every level of this machine against plain loops, over odd shapes; then the
 //! whole encoder against candle, forward and backward.
 
+mod blocks;
 mod functions;
 mod kernels;
 mod tiles;
