@@ -83,7 +83,8 @@ fn required_pieces(counts: &Counts) -> Vec<String> {
     let mut inside: FxHashSet<char> = FxHashSet::default();
     inside.insert(WORD_START);
     for (word, _) in &counts.words {
-        if word.chars().count() > 2 {
+        // The rest of a long run of Chinese has no mark, however short it is.
+        if word.chars().count() > 2 || !word.starts_with(WORD_START) {
             inside.extend(word.chars());
         }
     }
@@ -170,6 +171,22 @@ mod tests {
             .map(|(w, c)| (w.clone(), *c))
             .collect();
         words::filter(&all, english)
+    }
+
+    /// A run was cut behind its 24th character, and that one's only piece was for the beginning of a word: small
+    /// corpora, where no other word had it inside, failed to fit.
+    #[test]
+    fn the_rest_of_a_cut_run_can_be_spelt() {
+        let run: String = std::iter::once(WORD_START)
+            .chain("的一是不了人我在有他这".chars().cycle().take(23))
+            .chain(['龟'])
+            .collect();
+        let all = FxHashMap::from_iter([(run, 20)]);
+        let counts = words::filter(&all, FxHashMap::default());
+        assert!(counts.words.iter().any(|(word, _)| word == "龟"));
+        let model = train(&counts, 60, None).unwrap();
+        let tokens = model.tokenize("龟").unwrap();
+        assert!(tokens.iter().all(|token| token.id != UNKNOWN_ID as u32));
     }
 
     #[test]
