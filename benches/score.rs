@@ -51,17 +51,11 @@ fn texts(example: &str, words: usize, count: usize) -> Vec<String> {
         .collect()
 }
 
-/// The windows of all texts, as the archive cuts them.
-fn prepared(model: &Predictor, texts: &[String]) -> Vec<Prepared> {
+/// The windows of all documents, as the archive cuts them.
+fn prepared(model: &Predictor, documents: &[Document]) -> Vec<Prepared> {
     let brief = Arc::new(model.brief(Task::Full, Options::default()).unwrap());
-    let prepare = |text: &String| {
-        let document = Document {
-            text: text.clone(),
-            ..Document::default()
-        };
-        model.prepare(&brief, document).unwrap()
-    };
-    texts.iter().map(prepare).collect()
+    let prepare = |document: &Document| model.prepare(&brief, document.clone()).unwrap();
+    documents.iter().map(prepare).collect()
 }
 
 /// The name of an actor that no text has by itself.
@@ -203,12 +197,13 @@ fn main() {
             let count = (usual * 300).div_ceil(words);
             let texts = texts(example, words, count);
             let folder = tempfile::tempdir().unwrap();
-            let plain = texts.iter().map(|text| Document {
-                text: text.clone(),
+            let plain = texts.into_iter().map(|text| Document {
+                text,
                 ..Document::default()
             });
-            write(folder.path(), &plain.collect::<Vec<_>>());
-            let documents = prepared(&model, &texts);
+            let plain: Vec<Document> = plain.collect();
+            write(folder.path(), &plain);
+            let documents = prepared(&model, &plain);
             let (mut alone, mut all, mut tokens) = (Vec::new(), Vec::new(), 0);
             for round in 0..=rounds {
                 let (read, encoder) = timed(|| encoder_alone(&model, &documents));

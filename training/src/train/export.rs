@@ -234,6 +234,9 @@ mod tests {
         assert_eq!(names, ["bias", "matrix"]);
         let matrix = params.get("matrix").unwrap().flatten_all().unwrap();
         assert_eq!(matrix.to_vec1::<f32>().unwrap(), read("matrix"));
+        // The integers survive being read and quantised again.
+        let again = integers(&read("matrix"), 3);
+        assert_eq!(again.0, integers(&values, 3).0);
         // Nor does what was exported become anything else when it is exported again.
         let again = tempfile::tempdir().unwrap();
         let file = folder.path().join(WEIGHTS_FILE);

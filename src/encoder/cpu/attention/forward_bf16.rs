@@ -13,14 +13,24 @@ use crate::encoder::cpu::simd::{Kernel, MAX_LANES, Simd};
 unsafe fn pair<S: Simd>(rows: &[f32], width: usize, to: &mut [f32]) {
     let half = width / 2;
     assert!(half.is_multiple_of(S::LANES));
-    let none = [0.0; MAX_LANES];
+    let none = [0.0; MAX_LANES].as_slice();
     for (pair, to) in rows.chunks(width).zip(to.chunks_exact_mut(width)) {
         let (first, second) = pair.split_at(half);
         for i in (0..half).step_by(S::LANES) {
-            let second = second.get(i..).filter(|rest| !rest.is_empty());
-            let second = second.map_or(none.as_ptr(), <[f32]>::as_ptr);
-            // SAFETY: rows are of whole vectors; where there is no second one there are zeros.
-            unsafe { S::pair_halves(first[i..].as_ptr(), second, to[2 * i..].as_mut_ptr()) }
+            // The last of an odd number of rows has none below it.
+            let below = if second.is_empty() {
+                none
+            } else {
+                &second[i..]
+            };
+            // SAFETY: rows are of whole vectors, `none` is as long as the longest vector.
+            unsafe {
+                S::pair_halves(
+                    first[i..].as_ptr(),
+                    below.as_ptr(),
+                    to[2 * i..].as_mut_ptr(),
+                );
+            }
         }
     }
 }
