@@ -251,7 +251,8 @@ pub struct DoctorArgs {
     /// Print one JSON object, see docs/doctor.md
     #[arg(long)]
     pub json: bool,
-    /// Store what the model in the folder `--model` answers here, as `selftest.json` beside it
+    /// Store what the model in the folder `--model` answers here in f32, and how far off it is in fewer
+    /// bits, as `selftest.json` beside it
     #[arg(long, conflicts_with = "json")]
     pub write_self_test: bool,
     #[command(flatten)]

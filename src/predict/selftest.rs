@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{PredictError, Predictor};
 use crate::document::{Document, Options};
+use crate::encoder::cpu::Precision;
 use crate::prediction::Prediction;
 
 pub use crate::model::SELF_TEST_FILE;
@@ -31,8 +32,11 @@ const TEXTS: [&str; 3] = [
 pub struct SelfTest {
     /// Version of this layout.
     pub schema: u32,
-    /// How far an answer may be off.
+    /// How far an answer may be off in a precision that `tolerances` lacks.
     pub tolerance: Tolerance,
+    /// How far an answer may be off by the name of the encoder's precision.
+    #[serde(default)]
+    pub tolerances: BTreeMap<String, Tolerance>,
     /// The texts and what came out.
     pub cases: Vec<Case>,
 }
@@ -52,6 +56,18 @@ impl Default for Tolerance {
         Self {
             cosine: 0.99,
             probability: 0.05,
+        }
+    }
+}
+
+impl Tolerance {
+    /// Twice as far as a model was off where it was made, and a little for sums in another order.
+    ///
+    /// A cosine falls with the square of the distance.
+    fn of(outcome: &Outcome) -> Self {
+        Self {
+            cosine: 1.0 - 4.0 * (1.0 - outcome.cosine).max(0.0) - 1e-5,
+            probability: 2.0 * outcome.probability + 0.005,
         }
     }
 }
@@ -107,17 +123,38 @@ impl SelfTest {
         Ok(test)
     }
 
-    /// Asks `predictor` and keeps its answers.
+    /// Asks `exact`, a model in f32, and keeps its answers.
     ///
     /// # Errors
     /// When it cannot answer.
-    pub fn record(predictor: &Predictor) -> Result<Self, PredictError> {
-        let cases = TEXTS.map(|text| ask(predictor, text));
-        Ok(Self {
+    pub fn record(exact: &Predictor) -> Result<Self, PredictError> {
+        let cases = TEXTS.map(|text| ask(exact, text));
+        let mut test = Self {
             schema: SCHEMA,
             tolerance: Tolerance::default(),
+            tolerances: BTreeMap::new(),
             cases: cases.into_iter().collect::<Result<_, _>>()?,
-        })
+        };
+        test.measure(exact)?;
+        Ok(test)
+    }
+
+    /// Holds the precision of `predictor`, the same model, to what it answers here from now on: what fewer
+    /// bits do to a probability is another for every model and its temperatures.
+    ///
+    /// # Errors
+    /// When it cannot answer.
+    pub fn measure(&mut self, predictor: &Predictor) -> Result<Outcome, PredictError> {
+        let outcome = self.run(predictor)?;
+        let name = predictor.dtype().precision.name().to_owned();
+        self.tolerances.insert(name, Tolerance::of(&outcome));
+        Ok(outcome)
+    }
+
+    /// How far an answer in `precision` may be off.
+    pub fn tolerance(&self, precision: Precision) -> Tolerance {
+        let found = self.tolerances.get(precision.name());
+        found.copied().unwrap_or(self.tolerance)
     }
 
     /// Asks `predictor` again and compares.
@@ -128,7 +165,7 @@ impl SelfTest {
         let mut outcome = Outcome {
             cosine: 1.0,
             probability: 0.0,
-            tolerance: self.tolerance,
+            tolerance: self.tolerance(predictor.dtype().precision),
         };
         for case in &self.cases {
             let found = ask(predictor, &case.text)?;
@@ -227,6 +264,43 @@ mod tests {
         assert!(lesser(1.0, f32::NAN).is_nan() && greater(0.0, f32::NAN).is_nan());
         assert!(cosine(&[1.0], &[1.0, 0.0]) < 0.0);
         assert!((cosine(&[3.0, 4.0], &[6.0, 8.0]) - 1.0).abs() < 1e-6);
+    }
+
+    #[test]
+    fn twice_as_far_is_allowed_and_no_more() {
+        let outcome = |cosine, probability, tolerance| Outcome {
+            cosine,
+            probability,
+            tolerance,
+        };
+        let tolerance = Tolerance::of(&outcome(0.9996, 0.05, Tolerance::default()));
+        for (cosine, probability, passed) in [
+            (0.9985, 0.1, true),
+            (0.998, 0.1, false),
+            (0.9985, 0.11, false),
+        ] {
+            let found = outcome(cosine, probability, tolerance);
+            assert_eq!(found.passed(), passed, "{found:?}");
+        }
+        // A cosine is rounded: an exact answer may have one above 1.
+        let exact = Tolerance::of(&outcome(1.000_000_1, 0.0, tolerance));
+        assert!(exact.cosine < 1.0 && exact.cosine > 0.999_9 && exact.probability < 0.01);
+    }
+
+    /// A self-test of before it had bounds for each precision.
+    #[test]
+    fn a_precision_without_a_bound_of_its_own_has_the_general_one() {
+        let text = r#"{"schema": 1, "tolerance": {"cosine": 0.99, "probability": 0.05},
+            "cases": [{"text": "", "embedding": [], "topics": {}, "stances": {}}]}"#;
+        let mut stored = SelfTest::from_json(text.as_bytes()).expect("a self-test");
+        assert_eq!(stored.tolerance(Precision::Int8), Tolerance::default());
+        let own = Tolerance {
+            cosine: 0.9,
+            probability: 0.1,
+        };
+        stored.tolerances.insert("int8".to_owned(), own);
+        assert_eq!(stored.tolerance(Precision::Int8), own);
+        assert_eq!(stored.tolerance(Precision::F32), Tolerance::default());
     }
 
     #[test]

@@ -82,6 +82,28 @@ fn stored_answers_are_asked_again() {
         .json();
     assert_eq!(check(&report, "self_test")["status"], "pass");
     assert!(report["model"]["self_test"]["cosine"].as_f64().unwrap() > 0.999_99);
+    // A precision is held to what it did where the answers were stored, twice over.
+    let bound = |dtype: &str| {
+        let args = [
+            "doctor",
+            "--json",
+            "--model",
+            path(&folder),
+            "--dtype",
+            dtype,
+        ];
+        let report = run(&args).code(0).json();
+        assert_eq!(check(&report, "self_test")["status"], "pass", "{dtype}");
+        let found = &report["model"]["self_test"];
+        let [seen, allowed] = [&found["probability"], &found["tolerance"]["probability"]];
+        let [seen, allowed] = [seen.as_f64().unwrap(), allowed.as_f64().unwrap()];
+        assert!(
+            (allowed - 2.0 * seen - 0.005).abs() < 1e-6,
+            "{dtype}: {found}"
+        );
+        allowed
+    };
+    assert!(bound("f32") < bound("bf16") && bound("bf16") < bound("int8"));
     // Stored answers do not make another model of it.
     assert_eq!(report["model"]["info"], before["model"]["info"]);
 

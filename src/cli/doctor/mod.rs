@@ -7,12 +7,15 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use crate::config::SourceArgs;
+use crate::encoder::EncoderError;
 use crate::encoder::device::device_name;
+use crate::encoder::dtype::DtypeChoice;
 use crate::encoder::files::ModelFiles;
 use crate::encoder::hub::HubOptions;
 use crate::error::ErrorCode;
 use crate::model::{self, FileEntry, ModelFolder};
-use crate::predict::{Outcome, Predictor, SELF_TEST_FILE, SelfTest};
+use crate::predict::{Outcome, PredictError, Predictor, SELF_TEST_FILE, SelfTest};
 use crate::prediction::ModelInfo;
 
 use super::args::DoctorArgs;
@@ -261,7 +264,8 @@ fn self_test(folder: &ModelFolder, predictor: &Predictor) -> (Check, Option<Outc
     }
 }
 
-/// Stores what the model in a folder answers here, and lists the file in its manifest.
+/// Stores what the model in a folder answers here in f32, and how far off it is in fewer bits, and
+/// lists the file in its manifest.
 fn write_self_test(args: &DoctorArgs) -> Result<Exit, Failure> {
     let path = Path::new(&args.model.model);
     if !path.is_dir() {
@@ -269,16 +273,7 @@ fn write_self_test(args: &DoctorArgs) -> Result<Exit, Failure> {
         return Err(Failure::usage(message));
     }
     let folder = ModelFolder::open(path).map_err(|error| Failure::from_error(&error))?;
-    let predictor = args
-        .model
-        .source
-        .registry()
-        .map_err(|error| Failure::from_error(&error))
-        .and_then(|registry| {
-            let loaded = args.model.source.load(&args.model.model, registry);
-            loaded.map_err(|error| Failure::from_error(&error))
-        })?;
-    let test = SelfTest::record(&predictor).map_err(|error| Failure::from_error(&error))?;
+    let test = self_test_of(args).map_err(|error| Failure::from_error(&error))?;
     let mut json = serde_json::to_vec(&test).map_err(io::Error::from)?;
     json.push(b'\n');
     std::fs::write(path.join(SELF_TEST_FILE), json)?;
@@ -289,6 +284,27 @@ fn write_self_test(args: &DoctorArgs) -> Result<Exit, Failure> {
     model::write_manifest(path, folder.manifest().info.clone(), &files)
         .map_err(|error| Failure::from_error(&error))?;
     Ok(Exit::Success)
+}
+
+/// What the model answers on the device asked for. One predictor is in memory at a time.
+fn self_test_of(args: &DoctorArgs) -> Result<SelfTest, PredictError> {
+    let load = |dtype| -> Result<Predictor, PredictError> {
+        let source = SourceArgs {
+            dtype,
+            ..args.model.source.clone()
+        };
+        source.load(&args.model.model, source.registry()?)
+    };
+    let mut test = SelfTest::record(&load(DtypeChoice::F32)?)?;
+    for dtype in [DtypeChoice::Bf16, DtypeChoice::Int8] {
+        match load(dtype) {
+            Ok(predictor) => drop(test.measure(&predictor)?),
+            // A precision that it has no kernels for keeps the general bound.
+            Err(PredictError::Encoder(EncoderError::DtypeUnavailable { .. })) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(test)
 }
 
 impl From<(&String, &FileEntry)> for FileReport {
