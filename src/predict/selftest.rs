@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::{PredictError, Predictor};
 use crate::document::{Document, Options};
 use crate::encoder::cpu::Precision;
+use crate::encoder::dtype::parity;
 use crate::prediction::Prediction;
 
 pub use crate::model::SELF_TEST_FILE;
@@ -61,12 +62,13 @@ impl Default for Tolerance {
 }
 
 impl Tolerance {
-    /// Twice as far as a model was off where it was made, and a little for sums in another order.
-    ///
-    /// A cosine falls with the square of the distance.
-    fn of(outcome: &Outcome) -> Self {
+    /// Twice as far as a model was off in `precision` where it was made, and a little for sums in another
+    /// order; a vector's cosine, which falls with the square of the distance, may always be what `--dtype auto`
+    /// asks of a token's.
+    fn of(outcome: &Outcome, precision: Precision) -> Self {
+        let twice = 1.0 - 4.0 * (1.0 - outcome.cosine).max(0.0) - 1e-5;
         Self {
-            cosine: 1.0 - 4.0 * (1.0 - outcome.cosine).max(0.0) - 1e-5,
+            cosine: twice.min(parity(precision)),
             probability: 2.0 * outcome.probability + 0.005,
         }
     }
@@ -146,8 +148,10 @@ impl SelfTest {
     /// When it cannot answer.
     pub fn measure(&mut self, predictor: &Predictor) -> Result<Outcome, PredictError> {
         let outcome = self.run(predictor)?;
-        let name = predictor.dtype().precision.name().to_owned();
-        self.tolerances.insert(name, Tolerance::of(&outcome));
+        let precision = predictor.dtype().precision;
+        let tolerance = Tolerance::of(&outcome, precision);
+        self.tolerances
+            .insert(precision.name().to_owned(), tolerance);
         Ok(outcome)
     }
 
@@ -273,7 +277,8 @@ mod tests {
             probability,
             tolerance,
         };
-        let tolerance = Tolerance::of(&outcome(0.9996, 0.05, Tolerance::default()));
+        let measured = outcome(0.9996, 0.05, Tolerance::default());
+        let tolerance = Tolerance::of(&measured, Precision::Bf16);
         for (cosine, probability, passed) in [
             (0.9985, 0.1, true),
             (0.998, 0.1, false),
@@ -282,8 +287,10 @@ mod tests {
             let found = outcome(cosine, probability, tolerance);
             assert_eq!(found.passed(), passed, "{found:?}");
         }
+        let nearer = Tolerance::of(&outcome(0.9999, 0.05, tolerance), Precision::Bf16);
+        assert!((nearer.cosine - 0.999).abs() < 1e-6);
         // A cosine is rounded: an exact answer may have one above 1.
-        let exact = Tolerance::of(&outcome(1.000_000_1, 0.0, tolerance));
+        let exact = Tolerance::of(&outcome(1.000_000_1, 0.0, tolerance), Precision::F32);
         assert!(exact.cosine < 1.0 && exact.cosine > 0.999_9 && exact.probability < 0.01);
     }
 
