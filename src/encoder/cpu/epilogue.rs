@@ -2,7 +2,8 @@
 
 use super::attention::Shared;
 use super::math::{gelu, gelu_with_derivative};
-use super::simd::{Simd, load_up_to, store_up_to};
+use super::quantise::Rows;
+use super::simd::{MAX_LANES, Simd, load_up_to, store_up_to};
 
 /// What happens to a vector of results.
 pub trait Epilogue {
@@ -94,6 +95,39 @@ impl Epilogue for Gelu<'_> {
                 store_up_to::<S>(self.before.as_mut_ptr().add(at), y, count);
             }
             store_up_to::<S>(self.out.as_mut_ptr().add(at), gelu::<S>(y), count);
+        }
+    }
+}
+
+/// The same into rows of bf16, which the next product multiplies as they are.
+pub struct GeluHalves<'a> {
+    /// Rows of bf16, made room for by [`Rows::shape`].
+    pub out: &'a mut Rows,
+    /// `[rows, columns]`, or empty.
+    pub before: &'a mut [f32],
+    /// Columns of `before`.
+    pub ld: usize,
+}
+
+impl Epilogue for GeluHalves<'_> {
+    fn fits(&self, rows: usize, columns: usize) -> bool {
+        // Vectors are stored whole: what is behind the last column is zeros, as the weights there are.
+        let (halves, ld) = (2 * self.out.words.as_slice().len(), 2 * self.out.stride);
+        holds(halves, ld, rows, columns.next_multiple_of(MAX_LANES))
+            && (self.before.is_empty() || holds(self.before.len(), self.ld, rows, columns))
+    }
+
+    #[inline(always)]
+    unsafe fn take<S: Simd>(&mut self, row: usize, column: usize, count: usize, y: S::V) {
+        let at = 2 * row * self.out.stride + column;
+        // SAFETY: within the words and `before` by `fits`.
+        unsafe {
+            if !self.before.is_empty() {
+                let before = self.before.as_mut_ptr().add(row * self.ld + column);
+                store_up_to::<S>(before, y, count);
+            }
+            let out: *mut u16 = self.out.words.as_mut_slice().as_mut_ptr().cast();
+            S::store_bf16(out.add(at), gelu::<S>(y));
         }
     }
 }

@@ -231,20 +231,20 @@ impl<E: Epilogue> Tile<'_, E> {
     ) {
         // SAFETY: the caller's.
         unsafe {
-            for h in 0..2 {
-                let column = self.column + h * S::LANES;
-                if column >= self.columns {
-                    break;
+            let column = |h: usize| self.column + h * S::LANES;
+            let vectors = (self.columns - self.column).div_ceil(S::LANES).min(2);
+            let mut bias = [S::splat(0.0); 2];
+            if !self.bias.is_empty() {
+                for (h, bias) in bias.iter_mut().enumerate().take(vectors) {
+                    let rest = self.columns - column(h);
+                    *bias = load_up_to::<S>(self.bias.as_ptr().add(column(h)), rest);
                 }
-                let count = self.columns - column;
-                let bias = if self.bias.is_empty() {
-                    S::splat(0.0)
-                } else {
-                    load_up_to::<S>(self.bias.as_ptr().add(column), count)
-                };
-                for r in 0..R.min(self.rows) {
-                    let y = S::add(value(r, h), bias);
-                    self.epilogue.take::<S>(self.row + r, column, count, y);
+            }
+            for r in 0..R.min(self.rows) {
+                for (h, bias) in bias.iter().enumerate().take(vectors) {
+                    let y = S::add(value(r, h), *bias);
+                    let (column, rest) = (column(h), self.columns - column(h));
+                    self.epilogue.take::<S>(self.row + r, column, rest, y);
                 }
             }
         }
@@ -389,10 +389,42 @@ pub fn multiply_part<E: Epilogue>(
     if packed.precision != Precision::F32 {
         scratch.fill(packed.level, packed.precision, x, ld, packed.inputs, rows);
     }
-    if let Some(kind) = tiles::kind(packed) {
+    let operand = match packed.precision {
+        Precision::F32 => Operand::F32 { x, ld },
+        Precision::Bf16 => Operand::Bf16(scratch),
+        Precision::Int8 => Operand::Int8(scratch),
+    };
+    run(operand, rows, packed, part, bias, epilogue);
+}
+
+/// The same for the first `rows` of rows that are bf16 already, as the weights are.
+///
+/// # Panics
+/// As [`multiply`], and when the weights are not bf16.
+pub fn multiply_halves<E: Epilogue>(
+    x: &Rows,
+    rows: usize,
+    packed: &Packed,
+    bias: &[f32],
+    epilogue: &mut E,
+) {
+    assert_eq!(packed.precision, Precision::Bf16);
+    let part = 0..packed.panels();
+    run(Operand::Bf16(x), rows, packed, part, bias, epilogue);
+}
+
+fn run<E: Epilogue>(
+    x: Operand<'_>,
+    rows: usize,
+    packed: &Packed,
+    part: Range<usize>,
+    bias: &[f32],
+    epilogue: &mut E,
+) {
+    if let (Some(kind), Operand::Bf16(x) | Operand::Int8(x)) = (tiles::kind(packed), &x) {
         packed.level.run(tiles::Product {
             kind,
-            x: scratch,
+            x,
             rows,
             packed,
             part,
@@ -401,13 +433,8 @@ pub fn multiply_part<E: Epilogue>(
         });
         return;
     }
-    let operand = match packed.precision {
-        Precision::F32 => Operand::F32 { x, ld },
-        Precision::Bf16 => Operand::Bf16(scratch),
-        Precision::Int8 => Operand::Int8(scratch),
-    };
     packed.level.run(Product {
-        x: operand,
+        x,
         rows,
         packed,
         part,

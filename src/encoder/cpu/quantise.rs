@@ -165,6 +165,15 @@ pub struct Rows {
 }
 
 impl Rows {
+    /// Makes room for `rows` rows of `width` values in `precision`, which hold whatever they do.
+    pub fn shape(&mut self, precision: Precision, width: usize, rows: usize) {
+        self.stride = width.div_ceil(16 * precision.per_word()) * 16;
+        // Tiles read whole tiles of rows, whatever those behind the last are.
+        self.words
+            .reserve(self.stride * rows.next_multiple_of(TILE_ROWS));
+        self.quantised.clear();
+    }
+
     /// Takes up the rows of `x`, each `width` long and `ld` after the one before, in `precision`,
     /// which is not f32.
     pub fn fill(
@@ -176,11 +185,7 @@ impl Rows {
         width: usize,
         rows: usize,
     ) {
-        self.stride = width.div_ceil(16 * precision.per_word()) * 16;
-        // Tiles read whole tiles of rows, whatever those behind the last are.
-        self.words
-            .reserve(self.stride * rows.next_multiple_of(TILE_ROWS));
-        self.quantised.clear();
+        self.shape(precision, width, rows);
         for (r, words) in self
             .words
             .as_mut_slice()

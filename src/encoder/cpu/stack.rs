@@ -13,8 +13,8 @@ use std::cell::RefCell;
 
 use super::buffer::Buffer;
 use super::crew::{self, Alone, Pool, Share};
-use super::epilogue::{AddTo, Gelu, Store};
-use super::gemm::multiply;
+use super::epilogue::{AddTo, Gelu, GeluHalves, Store};
+use super::gemm::{multiply, multiply_halves};
 use super::heads::Heads;
 use super::norm::layer_norm;
 use super::pack::{Packed, Precision};
@@ -26,9 +26,10 @@ use division::{Division, groups};
 /// Rows of a chunk.
 pub const CHUNK: usize = 48;
 
-/// Rows of a chunk that is multiplied by tiles of bf16: two strips of them. (Of bytes 48 rows were faster: their
-/// weights stay in the second cache.)
-const CHUNK_OF_TILES: usize = 64;
+/// Rows of a chunk that is multiplied by tiles of bf16, which are done before memory has brought as many
+/// weights: those are read once for a group, and once for this many rows of a long text. (Of bytes 48 rows were faster:
+/// their weights stay in the second cache.)
+const CHUNK_OF_TILES: usize = 256;
 
 /// A dense layer.
 pub struct Dense {
@@ -95,8 +96,16 @@ pub struct Scratch {
     /// The rows that are multiplied, quantised.
     pub quantised: Rows,
     /// Inner layer of a chunk.
-    pub inner: Vec<f32>,
+    pub inner: Inner,
     rows: [Vec<f32>; 3],
+}
+
+/// The inner layer of a chunk, in the one form that the product back down multiplies.
+#[derive(Default)]
+pub struct Inner {
+    /// Where the weights are not bf16.
+    pub plain: Vec<f32>,
+    halves: Rows,
 }
 
 /// `len` values of `buffer`, whatever they are.
@@ -165,7 +174,7 @@ impl Layer {
 
     /// Everything after the attention.
     #[allow(clippy::needless_pass_by_value)] // its slices are written
-    pub fn finish(&self, level: Level, chunk: ChunkOf<'_>, scratch: &mut Rows, inner: &mut [f32]) {
+    pub fn finish(&self, level: Level, chunk: ChunkOf<'_>, scratch: &mut Rows, inner: &mut Inner) {
         let (hidden, width) = (self.hidden(), self.inner());
         let rows = chunk.x.len() / hidden;
         let mut sum = AddTo {
@@ -177,20 +186,34 @@ impl Layer {
         multiply(chunk.context, hidden, rows, weight, bias, scratch, &mut sum);
         self.attention_norm
             .apply(level, chunk.attention_sum, chunk.middle);
-        let mut gelu = Gelu {
-            out: &mut *inner,
-            before: chunk.before,
-            ld: width,
-        };
-        let Dense { weight, bias } = &self.up;
-        multiply(chunk.middle, hidden, rows, weight, bias, scratch, &mut gelu);
         let mut sum = AddTo {
             out: &mut *chunk.output_sum,
             residual: chunk.middle,
             ld: hidden,
         };
-        let Dense { weight, bias } = &self.down;
-        multiply(inner, width, rows, weight, bias, scratch, &mut sum);
+        let (x, before) = (&*chunk.middle, chunk.before);
+        let Dense { weight, bias } = &self.up;
+        let down = &self.down;
+        if down.weight.precision == Precision::Bf16 {
+            inner.halves.shape(Precision::Bf16, width, rows);
+            let mut gelu = GeluHalves {
+                out: &mut inner.halves,
+                before,
+                ld: width,
+            };
+            multiply(x, hidden, rows, weight, bias, scratch, &mut gelu);
+            multiply_halves(&inner.halves, rows, &down.weight, &down.bias, &mut sum);
+        } else {
+            let inner = some(&mut inner.plain, rows * width);
+            let mut gelu = Gelu {
+                out: inner,
+                before,
+                ld: width,
+            };
+            multiply(x, hidden, rows, weight, bias, scratch, &mut gelu);
+            let Dense { weight, bias } = down;
+            multiply(inner, width, rows, weight, bias, scratch, &mut sum);
+        }
         self.output_norm.apply(level, chunk.output_sum, chunk.out);
     }
 }
@@ -303,7 +326,7 @@ impl Stack {
         out: &mut [f32],
     ) {
         let level = self.level;
-        let (hidden, width) = (layer.hidden(), layer.inner());
+        let hidden = layer.hidden();
         let chunk = rows * hidden;
         let mut qkv = Buffer::taken(3 * x.len());
         let mut context = Buffer::taken(x.len());
@@ -325,8 +348,7 @@ impl Stack {
                     output_sum: some(c, x.len()),
                     out,
                 };
-                let inner = some(&mut s.inner, x.len() / hidden * width);
-                layer.finish(level, chunk, &mut s.quantised, inner);
+                layer.finish(level, chunk, &mut s.quantised, &mut s.inner);
             });
         });
     }

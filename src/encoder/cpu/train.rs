@@ -252,8 +252,8 @@ impl TrainLayer {
                             output_sum,
                             out,
                         };
-                        let inner = some(&mut s.inner, x.len() / hidden * inner);
-                        self.layer.finish(level, chunk, &mut s.quantised, inner);
+                        self.layer
+                            .finish(level, chunk, &mut s.quantised, &mut s.inner);
                     });
                 },
             );
@@ -382,7 +382,7 @@ impl TrainLayer {
             grad_context,
         } = chunk;
         with_scratch(|s| {
-            let kept = some(&mut s.inner, rows * hidden);
+            let kept = some(&mut s.inner.plain, rows * hidden);
             norm_back(
                 level,
                 &layer.output_norm,

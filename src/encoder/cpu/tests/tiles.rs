@@ -3,7 +3,10 @@
 use half::bf16;
 use proptest::prelude::*;
 
+use super::super::epilogue::{Gelu, GeluHalves, Store};
+use super::super::gemm::{multiply, multiply_halves};
 use super::super::pack::{Packed, Precision};
+use super::super::quantise::Rows;
 use super::super::simd::{
     Grid, GridMut, Kernel, Level, Simd, TILE_COLUMNS, TILE_ROWS, TileKind, TileShape,
 };
@@ -53,6 +56,46 @@ impl Kernel for TilesOf<'_> {
 }
 
 proptest! {
+    // Of any width, with whatever the rows held before.
+    #[test]
+    fn an_inner_layer_of_bf16_is_as_if_it_were_rounded_after(
+        rows in 1usize..70,
+        inputs in 1usize..70,
+        inner in 1usize..100,
+        outputs in 1usize..70,
+        seed in 0u64..1000,
+    ) {
+        let x = values(rows * inputs, seed);
+        let (w, bias) = (values(inner * inputs, seed + 1), values(inner, seed + 2));
+        let (v, after) = (values(outputs * inner, seed + 3), values(outputs, seed + 4));
+        for level in Level::available() {
+            let pack = |outputs, inputs, w: &[f32]| {
+                let row = |o: usize| &w[o * inputs..(o + 1) * inputs];
+                Packed::by_output(level, Precision::Bf16, outputs, inputs, row)
+            };
+            let (up, down) = (pack(inner, inputs, &w), pack(outputs, inner, &v));
+            let mut scratch = Rows::default();
+            let mut before = [(); 2].map(|()| vec![f32::NAN; rows * inner]);
+            let [first, second] = &mut before;
+            let mut plain = vec![f32::NAN; rows * inner];
+            let mut gelu = Gelu { out: &mut plain, before: first, ld: inner };
+            multiply(&x, inputs, rows, &up, &bias, &mut scratch, &mut gelu);
+            let expected = multiplied(&plain, inner, &down, &after);
+
+            let mut halves = Rows::default();
+            halves.shape(Precision::Bf16, inner, rows);
+            halves.words.as_mut_slice().fill(u32::MAX);
+            halves.shape(Precision::Bf16, inner, rows);
+            let mut gelu = GeluHalves { out: &mut halves, before: second, ld: inner };
+            multiply(&x, inputs, rows, &up, &bias, &mut scratch, &mut gelu);
+            let mut out = vec![f32::NAN; rows * outputs];
+            let mut store = Store { out: &mut out, ld: outputs };
+            multiply_halves(&halves, rows, &down, &after, &mut store);
+            prop_assert_eq!(&out, &expected, "{:?}", level);
+            prop_assert_eq!(&before[0], &before[1]);
+        }
+    }
+
     // Widths of whole tiles: rows of a part of a tile, of one and of several, and panels that are cut.
     #[test]
     fn products_by_tiles_are_those_of_vectors(
