@@ -26,10 +26,13 @@ use division::{Division, groups};
 /// Rows of a chunk.
 pub const CHUNK: usize = 48;
 
-/// Rows of a chunk that is multiplied by tiles of bf16, which are done before memory has brought as many
-/// weights: those are read once for a group, and once for this many rows of a long text. (Of bytes 48 rows were faster:
-/// their weights stay in the second cache.)
-const CHUNK_OF_TILES: usize = 256;
+/// Rows of a chunk that is multiplied by tiles of bf16, in a group of so many tokens. Tiles are done before memory has
+/// brought as many weights, so that a group of short sequences is one chunk; what a long sequence reads beside its
+/// weights fills the second cache, and its chunks are two strips. (Of bytes 48 rows were faster: their weights stay in
+/// the second cache.)
+const fn chunk_of_tiles(tokens: usize) -> usize {
+    if tokens <= 256 { 256 } else { 64 }
+}
 
 /// A dense layer.
 pub struct Dense {
@@ -284,11 +287,12 @@ impl Stack {
             let out = out.split_off_mut(..len).unwrap_or_default();
             (offsets, x, out)
         });
-        let rows = match tiles::kind(&layer.up.weight) {
-            Some(TileKind::Bf16) => CHUNK_OF_TILES,
-            _ => CHUNK,
-        };
+        let kind = tiles::kind(&layer.up.weight);
         share.each(parts, |(offsets, x, out)| {
+            let rows = match kind {
+                Some(TileKind::Bf16) => chunk_of_tiles(x.len() / layer.hidden()),
+                _ => CHUNK,
+            };
             let mut within = within;
             self.pass(layer, &mut within, offsets, rows, x, out);
         });
