@@ -146,13 +146,13 @@ impl SelfTest {
     ///
     /// # Errors
     /// When it cannot answer.
-    pub fn measure(&mut self, predictor: &Predictor) -> Result<Outcome, PredictError> {
+    pub fn measure(&mut self, predictor: &Predictor) -> Result<(), PredictError> {
         let outcome = self.run(predictor)?;
         let precision = predictor.dtype().precision;
         let tolerance = Tolerance::of(&outcome, precision);
         self.tolerances
             .insert(precision.name().to_owned(), tolerance);
-        Ok(outcome)
+        Ok(())
     }
 
     /// How far an answer in `precision` may be off.

@@ -298,7 +298,7 @@ fn self_test_of(args: &DoctorArgs) -> Result<SelfTest, PredictError> {
     let mut test = SelfTest::record(&load(DtypeChoice::F32)?)?;
     for dtype in [DtypeChoice::Bf16, DtypeChoice::Int8] {
         match load(dtype) {
-            Ok(predictor) => drop(test.measure(&predictor)?),
+            Ok(predictor) => test.measure(&predictor)?,
             // A precision that it has no kernels for keeps the general bound.
             Err(PredictError::Encoder(EncoderError::DtypeUnavailable { .. })) => {}
             Err(error) => return Err(error),
