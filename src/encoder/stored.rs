@@ -65,6 +65,14 @@ impl<'a> From<&'a [f32]> for Row<'a> {
 }
 
 impl<'a> Row<'a> {
+    /// Whether bf16 holds its values exactly, but for the scale of integers.
+    pub fn fits_bf16(self) -> bool {
+        match self {
+            Self::Floats(row) => row.iter().all(|x| x.to_bits().trailing_zeros() >= 16),
+            Self::Integers(..) => true,
+        }
+    }
+
     /// Its values: where they are, or written to `space`, which must be as long.
     ///
     /// # Panics

@@ -99,9 +99,9 @@ impl Epilogue for Gelu<'_> {
     }
 }
 
-/// The same into rows of bf16, which the next product multiplies as they are.
+/// The same into rows of bf16, whole or in parts, which the next product multiplies as they are.
 pub struct GeluHalves<'a> {
-    /// Rows of bf16, made room for by [`Rows::shape`].
+    /// Made room for by [`Rows::shape`].
     pub out: &'a mut Rows,
     /// `[rows, columns]`, or empty.
     pub before: &'a mut [f32],
@@ -112,22 +112,21 @@ pub struct GeluHalves<'a> {
 impl Epilogue for GeluHalves<'_> {
     fn fits(&self, rows: usize, columns: usize) -> bool {
         // Vectors are stored whole: what is behind the last column is zeros, as the weights there are.
-        let (halves, ld) = (2 * self.out.words.as_slice().len(), 2 * self.out.stride);
-        holds(halves, ld, rows, columns.next_multiple_of(MAX_LANES))
+        let (words, stride) = (self.out.words.as_slice().len(), self.out.stride);
+        columns.next_multiple_of(MAX_LANES) <= self.out.width()
+            && holds(words, stride, rows, stride)
             && (self.before.is_empty() || holds(self.before.len(), self.ld, rows, columns))
     }
 
     #[inline(always)]
     unsafe fn take<S: Simd>(&mut self, row: usize, column: usize, count: usize, y: S::V) {
-        let at = 2 * row * self.out.stride + column;
-        // SAFETY: within the words and `before` by `fits`.
+        // SAFETY: within the rows and `before` by `fits`.
         unsafe {
             if !self.before.is_empty() {
                 let before = self.before.as_mut_ptr().add(row * self.ld + column);
                 store_up_to::<S>(before, y, count);
             }
-            let out: *mut u16 = self.out.words.as_mut_slice().as_mut_ptr().cast();
-            S::store_bf16(out.add(at), gelu::<S>(y));
+            self.out.put::<S>(row, column, gelu::<S>(y));
         }
     }
 }

@@ -203,7 +203,11 @@ struct Product<'a, E> {
 
 /// The rows that are multiplied.
 enum Operand<'a> {
-    F32 { x: &'a [f32], ld: usize },
+    F32 {
+        x: &'a [f32],
+        ld: usize,
+    },
+    /// Whole or, by tiles alone, in parts.
     Bf16(&'a Rows),
     Int8(&'a Rows),
 }
@@ -293,7 +297,8 @@ impl<E: Epilogue> Kernel for Product<'_, E> {
         assert!(epilogue.fits(rows, n.min(part.end * width)));
         match &x {
             Operand::F32 { x, ld } => {
-                assert!(packed.precision == Precision::F32 && holds(x.len(), *ld, rows, groups));
+                assert!(packed.precision == Precision::F32 && !packed.in_parts);
+                assert!(holds(x.len(), *ld, rows, groups));
             }
             Operand::Bf16(x) => assert!(
                 packed.precision == Precision::Bf16
@@ -386,21 +391,24 @@ pub fn multiply_part<E: Epilogue>(
     epilogue: &mut E,
 ) {
     let (ld, rows) = shape;
-    if packed.precision != Precision::F32 {
-        scratch.fill(packed.level, packed.precision, x, ld, packed.inputs, rows);
+    if packed.precision == Precision::F32 && !packed.in_parts {
+        run(Operand::F32 { x, ld }, rows, packed, part, bias, epilogue);
+        return;
     }
-    let operand = match packed.precision {
-        Precision::F32 => Operand::F32 { x, ld },
-        Precision::Bf16 => Operand::Bf16(scratch),
-        Precision::Int8 => Operand::Int8(scratch),
+    scratch.fill(packed, x, ld, rows);
+    let operand = if packed.takes_bf16() {
+        Operand::Bf16(scratch)
+    } else {
+        Operand::Int8(scratch)
     };
     run(operand, rows, packed, part, bias, epilogue);
 }
 
-/// The same for the first `rows` of rows that are bf16 already, as the weights are.
+/// The same for the first `rows` of rows that are bf16 already, whole or in parts, as the weights ask
+/// ([`Rows::shape`]).
 ///
 /// # Panics
-/// As [`multiply`], and when the weights are not bf16.
+/// As [`multiply`], and when the weights ask for others.
 pub fn multiply_halves<E: Epilogue>(
     x: &Rows,
     rows: usize,
@@ -408,7 +416,7 @@ pub fn multiply_halves<E: Epilogue>(
     bias: &[f32],
     epilogue: &mut E,
 ) {
-    assert_eq!(packed.precision, Precision::Bf16);
+    assert!(packed.takes_bf16());
     let part = 0..packed.panels();
     run(Operand::Bf16(x), rows, packed, part, bias, epilogue);
 }

@@ -10,7 +10,7 @@ use half::bf16;
 use rayon::prelude::*;
 
 use super::quantise::{Around, bf16_row, inverse, quantise_row};
-use super::simd::{Kernel, Level, MAX_LANES, Simd, load_up_to};
+use super::simd::{Kernel, Level, MAX_LANES, Simd, TILE_ROWS, load_up_to};
 use super::strassen;
 use crate::encoder::stored::Row;
 
@@ -90,16 +90,38 @@ impl Precision {
     }
 }
 
+/// How the words of a matrix are stored.
+#[derive(Clone, Copy)]
+struct Form {
+    precision: Precision,
+    /// See [`Packed`].
+    in_parts: bool,
+}
+
+impl Form {
+    fn per_word(self) -> usize {
+        let stored = if self.in_parts {
+            Precision::Bf16
+        } else {
+            self.precision
+        };
+        stored.per_word()
+    }
+}
+
 /// A matrix `[outputs, inputs]` in panels.
 pub struct Packed {
     pub(super) level: Level,
     pub(super) precision: Precision,
     pub(super) outputs: usize,
     pub(super) inputs: usize,
+    /// Whether weights of f32 are stored as bf16, which holds them exactly but for the scale of their channel; rows are then
+    /// multiplied as sums of [`TILE_PARTS`](super::simd::TILE_PARTS) parts (Henry et al. 2019, arXiv 1904.06376).
+    pub(super) in_parts: bool,
     /// Words per output channel: inputs, or a half or a quarter of them, rounded up.
     pub(super) groups: usize,
     pub(super) words: Words,
-    /// One per output channel of every panel; 1 but for integers.
+    /// One per output channel of every panel; 1 but for integers, and what is stored as such.
     pub(super) scales: Vec<f32>,
     /// Sum of a channel's weights, one per output channel of every panel; 0 but for integers.
     pub(super) sums: Vec<f32>,
@@ -108,12 +130,13 @@ pub struct Packed {
 }
 
 impl Packed {
-    fn empty(level: Level, precision: Precision, outputs: usize, inputs: usize) -> Self {
-        let groups = inputs.div_ceil(precision.per_word());
+    fn empty(level: Level, form: Form, outputs: usize, inputs: usize) -> Self {
+        let groups = inputs.div_ceil(form.per_word());
         let padded = outputs.next_multiple_of(2 * level.lanes());
         Self {
             level,
-            precision,
+            precision: form.precision,
+            in_parts: form.in_parts,
             outputs,
             inputs,
             groups,
@@ -128,6 +151,11 @@ impl Packed {
     /// again.
     pub fn halve(&mut self) {
         self.sums_of_quarters = strassen::sums(self);
+    }
+
+    /// Whether what is multiplied with these weights is stored as bf16, whole or in parts ([`Rows`](super::quantise::Rows)).
+    pub fn takes_bf16(&self) -> bool {
+        self.precision == Precision::Bf16 || self.in_parts
     }
 
     /// Output channels.
@@ -168,12 +196,12 @@ impl Packed {
     /// Packs a matrix by panels: `fill` gets the channels of each, its words, its scales and its sums.
     fn by_panels(
         level: Level,
-        precision: Precision,
+        form: Form,
         outputs: usize,
         inputs: usize,
         fill: impl Fn(Range<usize>, &mut [u32], &mut [f32], &mut [f32]) + Sync,
     ) -> Self {
-        let mut out = Self::empty(level, precision, outputs, inputs);
+        let mut out = Self::empty(level, form, outputs, inputs);
         let (width, groups) = (2 * level.lanes(), out.groups);
         if out.words.as_slice().is_empty() {
             return out;
@@ -201,14 +229,34 @@ impl Packed {
         row: impl Fn(usize) -> R + Sync,
     ) -> Self {
         let width = 2 * level.lanes();
+        // Parts are multiplied by whole tiles alone.
+        let in_parts = precision == Precision::F32
+            && level.multiplies_tiles()
+            && inputs.is_multiple_of(2 * TILE_ROWS)
+            && (0..outputs).all(|o| row(o).into().fits_bf16());
+        let form = Form {
+            precision,
+            in_parts,
+        };
+        let per_word = form.per_word();
         let fill =
             |channels: Range<usize>, words: &mut [u32], scales: &mut [f32], sums: &mut [f32]| {
                 let mut space = vec![0.0; inputs];
                 // One row in fewer bits; those that are rounded up are zeros.
-                let mut packed = vec![0u32; inputs.div_ceil(64) * 64 / precision.per_word()];
+                let mut packed = vec![0u32; inputs.div_ceil(64) * 64 / per_word];
                 for (c, ((channel, scale), sum)) in channels.zip(scales).zip(sums).enumerate() {
                     let row = row(channel).into();
                     match (precision, row) {
+                        (Precision::F32, Row::Integers(bytes, of)) if in_parts => {
+                            *scale = of;
+                            for (x, byte) in space.iter_mut().zip(bytes) {
+                                *x = f32::from(*byte as i8);
+                            }
+                            bf16_row(level, &space, &mut packed);
+                        }
+                        (Precision::F32, Row::Floats(x)) if in_parts => {
+                            bf16_row(level, x, &mut packed);
+                        }
                         (Precision::F32, _) => {
                             for (word, x) in packed.iter_mut().zip(row.values(&mut space)) {
                                 *word = x.to_bits();
@@ -232,15 +280,12 @@ impl Packed {
                             }
                         }
                     }
-                    for (i, word) in packed[..inputs.div_ceil(precision.per_word())]
-                        .iter()
-                        .enumerate()
-                    {
+                    for (i, word) in packed[..inputs.div_ceil(per_word)].iter().enumerate() {
                         words[i * width + c] = *word;
                     }
                 }
             };
-        Self::by_panels(level, precision, outputs, inputs, fill)
+        Self::by_panels(level, form, outputs, inputs, fill)
     }
 
     /// Packs a matrix whose row `i`, `outputs` long, holds the weights of input `i`.
@@ -280,7 +325,11 @@ impl Packed {
                     }),
                 }
             };
-        Self::by_panels(level, precision, outputs, inputs, fill)
+        let form = Form {
+            precision,
+            in_parts: false,
+        };
+        Self::by_panels(level, form, outputs, inputs, fill)
     }
 }
 

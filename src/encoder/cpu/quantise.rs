@@ -1,12 +1,12 @@
-//! Rows in fewer bits: as 8-bit integers with one scale each, or as bf16.
+//! Rows in fewer bits: as 8-bit integers with one scale each, or as bf16; or in as many, as sums of parts of bf16.
 //!
 //! Weights are symmetric around zero. Activations are not: after GELU nearly all are above zero, and a
 //! layer normalisation leaves a few channels far out on one side. Their integers stand for distances
 //! from the middle between the least and the largest (asymmetric quantisation: Krishnamoorthi 2018,
 //! arXiv 1806.08342), and what the middle adds to a product is the weights' sum times it.
 
-use super::pack::{Precision, Words};
-use super::simd::{Kernel, Level, MAX_LANES, Simd, TILE_ROWS, load_up_to};
+use super::pack::{Packed, Precision, Words};
+use super::simd::{Kernel, Level, MAX_LANES, Simd, TILE_PARTS, TILE_ROWS, load_up_to};
 
 /// A scale and what values are multiplied with to be quantised by it.
 pub struct Inverse {
@@ -154,38 +154,105 @@ pub fn bf16_row(level: Level, x: &[f32], words: &mut [u32]) {
     level.run(Halves { x, words });
 }
 
-/// Rows in fewer bits, reused from call to call.
+/// Stores `v` as parts at `column` of a row, whose tiles of parts follow each other: the eight bits of each value
+/// that bf16 has room for, then the next eight, and the last.
+///
+/// # Safety
+/// As [`Simd`]; `row` holds the parts of `column` and as many more as a vector has.
+#[inline(always)]
+unsafe fn store_parts<S: Simd>(row: *mut u16, column: usize, v: S::V) {
+    const TILE: usize = 2 * TILE_ROWS;
+    // SAFETY: the caller's; a vector does not go beyond a tile, whose width is a multiple of every set's lanes.
+    unsafe {
+        let at = row.add(column / TILE * TILE_PARTS * TILE + column % TILE);
+        let first = S::cut_to_bf16(v);
+        let rest = S::sub(v, first);
+        let second = S::cut_to_bf16(rest);
+        S::store_bf16(at, first);
+        S::store_bf16(at.add(TILE), second);
+        S::store_bf16(at.add(2 * TILE), S::sub(rest, second));
+    }
+}
+
+struct Parts<'a> {
+    x: &'a [f32],
+    words: &'a mut [u32],
+}
+
+impl Kernel for Parts<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) {
+        let n = self.x.len();
+        assert!(n.is_multiple_of(2 * TILE_ROWS) && 2 * self.words.len() >= TILE_PARTS * n);
+        let out = self.words.as_mut_ptr().cast::<u16>();
+        for i in (0..n).step_by(S::LANES) {
+            // SAFETY: whole vectors, of which `n` is a multiple, and room for their parts by the assert.
+            unsafe { store_parts::<S>(out, i, S::load(self.x.as_ptr().add(i))) }
+        }
+    }
+}
+
+/// Stores `x`, of whole tiles, as sums of [`TILE_PARTS`] bf16 values each, exactly but for what is less than
+/// `f32::MIN_POSITIVE`; `words` must hold half as many words as there are parts.
+pub fn parts_row(level: Level, x: &[f32], words: &mut [u32]) {
+    level.run(Parts { x, words });
+}
+
+/// Rows in fewer bits, or in parts, reused from call to call.
 #[derive(Default)]
 pub struct Rows {
     pub(super) words: Words,
     /// Words from row to row.
     pub(super) stride: usize,
+    /// Whether they are [`TILE_PARTS`] parts of bf16.
+    in_parts: bool,
     /// One per row of integers; none for bf16.
     pub(super) quantised: Vec<Quantised>,
 }
 
 impl Rows {
-    /// Makes room for `rows` rows of `width` values in `precision`, which hold whatever they do.
-    pub fn shape(&mut self, precision: Precision, width: usize, rows: usize) {
-        self.stride = width.div_ceil(16 * precision.per_word()) * 16;
+    /// Makes room for `rows` rows that these weights, which are not f32 or in parts, are multiplied with; they hold
+    /// whatever they do.
+    pub fn shape(&mut self, packed: &Packed, rows: usize) {
+        let parts = if packed.in_parts { TILE_PARTS } else { 1 };
+        self.stride = packed.groups.next_multiple_of(16) * parts;
+        self.in_parts = packed.in_parts;
         // Tiles read whole tiles of rows, whatever those behind the last are.
         self.words
             .reserve(self.stride * rows.next_multiple_of(TILE_ROWS));
         self.quantised.clear();
     }
 
-    /// Takes up the rows of `x`, each `width` long and `ld` after the one before, in `precision`,
-    /// which is not f32.
-    pub fn fill(
-        &mut self,
-        level: Level,
-        precision: Precision,
-        x: &[f32],
-        ld: usize,
-        width: usize,
-        rows: usize,
-    ) {
-        self.shape(precision, width, rows);
+    /// Stores a vector of results at `column` of `row`, of rows of bf16, whole or in parts.
+    ///
+    /// # Safety
+    /// As [`Simd`]; [`Rows::shape`] made room for the row and for a whole vector from `column` on.
+    #[inline(always)]
+    pub(super) unsafe fn put<S: Simd>(&mut self, row: usize, column: usize, v: S::V) {
+        // SAFETY: the caller's.
+        unsafe {
+            let words = self.words.as_mut_slice().as_mut_ptr();
+            let row = words.add(row * self.stride).cast::<u16>();
+            if self.in_parts {
+                store_parts::<S>(row, column, v);
+            } else {
+                S::store_bf16(row.add(column), v);
+            }
+        }
+    }
+
+    /// Values that a row of bf16, whole or in parts, has room for.
+    pub(super) fn width(&self) -> usize {
+        2 * self.stride / if self.in_parts { TILE_PARTS } else { 1 }
+    }
+
+    /// Takes up the rows of `x`, each `ld` after the one before, as these weights, which are not f32 or in parts, ask
+    /// for.
+    pub fn fill(&mut self, packed: &Packed, x: &[f32], ld: usize, rows: usize) {
+        let (level, width) = (packed.level, packed.inputs);
+        self.shape(packed, rows);
         for (r, words) in self
             .words
             .as_mut_slice()
@@ -194,7 +261,9 @@ impl Rows {
             .enumerate()
         {
             let x = &x[r * ld..r * ld + width];
-            if precision == Precision::Int8 {
+            if packed.in_parts {
+                parts_row(level, x, words);
+            } else if packed.precision == Precision::Int8 {
                 let row = quantise_row(level, x, Around::Middle, 0, words);
                 self.quantised.push(row);
             } else {

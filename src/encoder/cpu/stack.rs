@@ -26,6 +26,10 @@ use division::{Division, groups};
 /// Rows of a chunk.
 pub const CHUNK: usize = 48;
 
+/// Rows of a chunk of f32 that is multiplied by tiles, in parts: their products take three times as long, so that memory
+/// keeps up.
+const CHUNK_OF_PARTS: usize = 128;
+
 /// Rows of a chunk that is multiplied by tiles of bf16, in a group of so many tokens. Tiles are done before memory has
 /// brought as many weights, so that a group of short sequences is one chunk; what a long sequence reads beside its
 /// weights fills the second cache, and its chunks are two strips. (Of bytes 48 rows were faster: their weights stay in
@@ -106,7 +110,7 @@ pub struct Scratch {
 /// The inner layer of a chunk, in the one form that the product back down multiplies.
 #[derive(Default)]
 pub struct Inner {
-    /// Where the weights are not bf16.
+    /// Where the weights do not take bf16.
     pub plain: Vec<f32>,
     halves: Rows,
 }
@@ -197,8 +201,8 @@ impl Layer {
         let (x, before) = (&*chunk.middle, chunk.before);
         let Dense { weight, bias } = &self.up;
         let down = &self.down;
-        if down.weight.precision == Precision::Bf16 {
-            inner.halves.shape(Precision::Bf16, width, rows);
+        if down.weight.takes_bf16() {
+            inner.halves.shape(&down.weight, rows);
             let mut gelu = GeluHalves {
                 out: &mut inner.halves,
                 before,
@@ -291,7 +295,8 @@ impl Stack {
         share.each(parts, |(offsets, x, out)| {
             let rows = match kind {
                 Some(TileKind::Bf16) => chunk_of_tiles(x.len() / layer.hidden()),
-                _ => CHUNK,
+                Some(TileKind::Parts) => CHUNK_OF_PARTS,
+                Some(TileKind::Bytes) | None => CHUNK,
             };
             let mut within = within;
             self.pass(layer, &mut within, offsets, rows, x, out);

@@ -20,6 +20,7 @@ struct Results([u32; STRIP * TILE_COLUMNS]);
 /// row is read as if it were one of its values.
 pub fn kind(packed: &Packed) -> Option<TileKind> {
     let kind = match packed.precision {
+        Precision::F32 if packed.in_parts => TileKind::Parts,
         Precision::F32 => return None,
         Precision::Bf16 => TileKind::Bf16,
         Precision::Int8 => TileKind::Bytes,
@@ -69,9 +70,9 @@ impl<E: Epilogue> Kernel for Product<'_, E> {
             x.words.as_slice().len(),
             x.stride,
             rows.next_multiple_of(TILE_ROWS),
-            groups
+            kind.parts() * groups
         ));
-        assert!(kind == TileKind::Bf16 || x.quantised.len() >= rows);
+        assert!(kind != TileKind::Bytes || x.quantised.len() >= rows);
         let mut results = Results([0; STRIP * TILE_COLUMNS]);
         // SAFETY: the asserts bound rows, columns and words, of rows up to the last tile's end.
         unsafe {
@@ -106,6 +107,11 @@ impl<E: Epilogue> Kernel for Product<'_, E> {
                     let found = |r: usize, h: usize| c.start.add(r * TILE_COLUMNS + h * S::LANES);
                     match kind {
                         TileKind::Bf16 => tile.give::<S, STRIP>(|r, h| S::load(found(r, h).cast())),
+                        TileKind::Parts => tile.give::<S, STRIP>(|r, h| {
+                            let at = p * TILE_COLUMNS + h * S::LANES;
+                            let scales = S::load(packed.scales.as_ptr().add(at));
+                            S::mul(S::load(found(r, h).cast()), scales)
+                        }),
                         TileKind::Bytes => tile.give::<S, STRIP>(|r, h| {
                             let quantised = x.quantised.get_unchecked(row + r);
                             let at = p * TILE_COLUMNS + h * S::LANES;

@@ -166,6 +166,103 @@ macro_rules! product {
     };
 }
 
+/// One tile of rows of parts.
+#[inline(always)]
+unsafe fn one_of_parts(steps: usize, a: Grid, b: Grid, c: GridMut) {
+    // SAFETY: the caller's.
+    unsafe {
+        asm!(
+            "tilezero tmm0",
+            "tilezero tmm1",
+            "2:",
+            "tileloadd tmm4, [{a} + {lda}]",
+            "tileloadd tmm6, [{b} + {ldb}]",
+            "tdpbf16ps tmm0, tmm4, tmm6",
+            "tileloadd tmm7, [{b} + {ldb} + 64]",
+            "tdpbf16ps tmm1, tmm4, tmm7",
+            "tileloadd tmm5, [{a} + {lda} + 64]",
+            "tdpbf16ps tmm0, tmm5, tmm6",
+            "tdpbf16ps tmm1, tmm5, tmm7",
+            "tileloadd tmm4, [{a} + {lda} + 128]",
+            "tdpbf16ps tmm0, tmm4, tmm6",
+            "tdpbf16ps tmm1, tmm4, tmm7",
+            "add {a}, 192",
+            "add {b}, {step}",
+            "dec {steps}",
+            "jnz 2b",
+            "tilestored [{c} + {ldc}], tmm0",
+            "tilestored [{c} + {ldc} + 64], tmm1",
+            steps = inout(reg) steps => _,
+            a = inout(reg) a.start => _,
+            lda = in(reg) 4 * a.stride,
+            b = inout(reg) b.start => _,
+            ldb = in(reg) 4 * b.stride,
+            step = in(reg) 4 * TILE_ROWS * b.stride,
+            c = in(reg) c.start,
+            ldc = in(reg) 4 * c.stride,
+            out("tmm0") _, out("tmm1") _, out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
+            options(nostack),
+        );
+    }
+}
+
+/// Two tiles of rows of parts.
+#[inline(always)]
+unsafe fn two_of_parts(steps: usize, a: Grid, b: Grid, c: GridMut) {
+    // SAFETY: the caller's.
+    unsafe {
+        asm!(
+            "tilezero tmm0",
+            "tilezero tmm1",
+            "tilezero tmm2",
+            "tilezero tmm3",
+            "2:",
+            "tileloadd tmm4, [{a} + {lda}]",
+            "tileloadd tmm6, [{b} + {ldb}]",
+            "tdpbf16ps tmm0, tmm4, tmm6",
+            "tileloadd tmm7, [{b} + {ldb} + 64]",
+            "tdpbf16ps tmm1, tmm4, tmm7",
+            "tileloadd tmm5, [{below} + {lda}]",
+            "tdpbf16ps tmm2, tmm5, tmm6",
+            "tdpbf16ps tmm3, tmm5, tmm7",
+            "tileloadd tmm4, [{a} + {lda} + 64]",
+            "tdpbf16ps tmm0, tmm4, tmm6",
+            "tdpbf16ps tmm1, tmm4, tmm7",
+            "tileloadd tmm5, [{below} + {lda} + 64]",
+            "tdpbf16ps tmm2, tmm5, tmm6",
+            "tdpbf16ps tmm3, tmm5, tmm7",
+            "tileloadd tmm4, [{a} + {lda} + 128]",
+            "tdpbf16ps tmm0, tmm4, tmm6",
+            "tdpbf16ps tmm1, tmm4, tmm7",
+            "tileloadd tmm5, [{below} + {lda} + 128]",
+            "tdpbf16ps tmm2, tmm5, tmm6",
+            "tdpbf16ps tmm3, tmm5, tmm7",
+            "add {a}, 192",
+            "add {below}, 192",
+            "add {b}, {step}",
+            "dec {steps}",
+            "jnz 2b",
+            "tilestored [{c} + {ldc}], tmm0",
+            "tilestored [{c} + {ldc} + 64], tmm1",
+            "tilestored [{low} + {ldc}], tmm2",
+            "tilestored [{low} + {ldc} + 64], tmm3",
+            steps = inout(reg) steps => _,
+            a = inout(reg) a.start => _,
+            below = inout(reg) a.start.add(TILE_ROWS * a.stride) => _,
+            lda = in(reg) 4 * a.stride,
+            b = inout(reg) b.start => _,
+            ldb = in(reg) 4 * b.stride,
+            step = in(reg) 4 * TILE_ROWS * b.stride,
+            c = in(reg) c.start,
+            low = in(reg) c.start.add(TILE_ROWS * c.stride),
+            ldc = in(reg) 4 * c.stride,
+            out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
+            out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
+            options(nostack),
+        );
+    }
+}
+
 product!(one_of_bf16, two_of_bf16, "tdpbf16ps");
 product!(one_of_bytes, two_of_bytes, "tdpbsud");
 
@@ -181,6 +278,8 @@ pub unsafe fn multiply(kind: TileKind, shape: TileShape, a: Grid, b: Grid, c: Gr
         match (kind, shape.two) {
             (TileKind::Bf16, false) => one_of_bf16(shape.steps, a, b, c),
             (TileKind::Bf16, true) => two_of_bf16(shape.steps, a, b, c),
+            (TileKind::Parts, false) => one_of_parts(shape.steps, a, b, c),
+            (TileKind::Parts, true) => two_of_parts(shape.steps, a, b, c),
             (TileKind::Bytes, false) => one_of_bytes(shape.steps, a, b, c),
             (TileKind::Bytes, true) => two_of_bytes(shape.steps, a, b, c),
         }

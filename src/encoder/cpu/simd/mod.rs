@@ -19,7 +19,7 @@ mod tile;
 use std::sync::LazyLock;
 
 use tile::multiply_words;
-pub use tile::{Grid, GridMut, TILE_COLUMNS, TILE_ROWS, TileKind, TileShape};
+pub use tile::{Grid, GridMut, TILE_COLUMNS, TILE_PARTS, TILE_ROWS, TileKind, TileShape};
 
 /// Vectors of [`Simd::LANES`] f32 values, and of as many groups of four 8-bit integers or two
 /// bf16 values.
@@ -104,6 +104,16 @@ pub unsafe trait Simd: Copy + Send + Sync + 'static {
     unsafe fn high_bf16(v: Self::I) -> Self::V;
     /// Stores the values as bf16, side by side: to the nearest, ties to even.
     unsafe fn store_bf16(p: *mut u16, v: Self::V);
+    /// The values without the bits that bf16 has no room for.
+    #[inline(always)]
+    unsafe fn cut_to_bf16(v: Self::V) -> Self::V {
+        let mut words = [0u32; MAX_LANES];
+        // SAFETY: `words` holds the lanes of every level. (The compiler keeps them in a register.)
+        unsafe {
+            Self::store(words.as_mut_ptr().cast(), v);
+            Self::high_bf16(Self::load_i(words.as_ptr()))
+        }
+    }
     /// Per lane: `acc` plus the products of the lower and of the upper halves, as bf16. Sets
     /// without an instruction for it multiply f32 values.
     #[inline(always)]
@@ -147,7 +157,8 @@ pub unsafe trait Simd: Copy + Send + Sync + 'static {
     unsafe fn release_tiles() {}
     /// A product of tiles: `c[r, j] = Σ_g a[r, g] · b[g, j]` for sixteen rows, or thirty-two, and
     /// [`TILE_COLUMNS`] columns, where words of `a` and `b` hold two bf16 values or four bytes, and
-    /// words of `c` an f32 value or a 32-bit integer. Bytes of `b` are unsigned, those of `a` signed.
+    /// words of `c` an f32 value or a 32-bit integer. Bytes of `b` are unsigned, those of `a` signed. Of
+    /// [`TileKind::Parts`] `a` has [`TILE_PARTS`] times as many words.
     ///
     /// All of `a`, `b` and `c` must be valid, also what is not wanted of them.
     #[inline(always)]

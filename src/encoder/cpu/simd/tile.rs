@@ -6,20 +6,34 @@ pub const TILE_COLUMNS: usize = 32;
 /// Rows of a tile.
 pub const TILE_ROWS: usize = 16;
 
+/// Parts of [`TileKind::Parts`]: of 24 bits each has eight.
+pub const TILE_PARTS: usize = 3;
+
 /// What tiles hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TileKind {
     /// Two bf16 values in a word, added up in f32.
     Bf16,
+    /// The same, but every step of the rows is there [`TILE_PARTS`] times, one after the other: they are parts that an
+    /// f32 value is the sum of, and all of them are multiplied with the same step of the columns.
+    Parts,
     /// Four bytes in a word, added up in 32-bit integers.
     Bytes,
 }
 
 impl TileKind {
+    /// How often a step of the rows is there.
+    pub fn parts(self) -> usize {
+        match self {
+            Self::Parts => TILE_PARTS,
+            Self::Bf16 | Self::Bytes => 1,
+        }
+    }
+
     /// The bits of a dot product.
     fn dot(self, words: impl Iterator<Item = (u32, u32)>) -> u32 {
         match self {
-            Self::Bf16 => {
+            Self::Bf16 | Self::Parts => {
                 let halves = |w: u32| [f32::from_bits(w << 16), f32::from_bits(w & 0xffff_0000)];
                 let products = words.flat_map(|(a, b)| {
                     let (a, b) = (halves(a), halves(b));
@@ -86,9 +100,11 @@ pub(super) unsafe fn multiply_words(
     for r in 0..shape.rows() {
         for j in 0..TILE_COLUMNS {
             // SAFETY: within the matrices, which the caller says are valid.
-            let words = (0..TILE_ROWS * shape.steps).map(|g| unsafe {
+            let words = (0..TILE_ROWS * shape.steps * kind.parts()).map(|at| unsafe {
+                let step = at / (TILE_ROWS * kind.parts());
+                let g = step * TILE_ROWS + at % TILE_ROWS;
                 (
-                    *a.start.add(r * a.stride + g),
+                    *a.start.add(r * a.stride + at),
                     *b.start.add(g * b.stride + j),
                 )
             });

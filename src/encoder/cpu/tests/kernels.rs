@@ -33,7 +33,7 @@ fn each_pair<T>(
 }
 
 /// `x · wᵀ + bias` in double precision.
-fn product(x: &[f32], w: &[f32], bias: &[f32], inputs: usize) -> Vec<f64> {
+pub fn product(x: &[f32], w: &[f32], bias: &[f32], inputs: usize) -> Vec<f64> {
     each_pair(x, w, bias, inputs, |x, w, b| {
         let terms = x.iter().zip(w).map(|(x, w)| f64::from(*x) * f64::from(*w));
         terms.sum::<f64>() + f64::from(b)
@@ -43,7 +43,7 @@ fn product(x: &[f32], w: &[f32], bias: &[f32], inputs: usize) -> Vec<f64> {
 /// How far from `product` the kernels may be: what rounding the operands and every partial sum can
 /// do at the worst (Higham 2002, Accuracy and Stability of Numerical Algorithms, 3.1), so that no
 /// random case goes beyond it.
-fn bounds(precision: Precision, x: &[f32], w: &[f32], bias: &[f32], inputs: usize) -> Vec<f64> {
+pub fn bounds(precision: Precision, x: &[f32], w: &[f32], bias: &[f32], inputs: usize) -> Vec<f64> {
     let largest = |row: &[f32]| f64::from(row.iter().fold(0.0f32, |most, v| most.max(v.abs())));
     each_pair(x, w, bias, inputs, |x, w, b| {
         // Half a step of the integers, and what the division by the scale rounds.
@@ -104,7 +104,12 @@ fn attention_bounds(precision: Precision, all: &Heads, qkv: &[f32]) -> Vec<f64> 
 }
 
 /// Checks that every value is within its bound.
-fn within(level: Level, out: &[f32], exact: &[f64], bounds: &[f64]) -> Result<(), TestCaseError> {
+pub fn within(
+    level: Level,
+    out: &[f32],
+    exact: &[f64],
+    bounds: &[f64],
+) -> Result<(), TestCaseError> {
     prop_assert_eq!(out.len(), exact.len());
     for ((a, b), bound) in out.iter().zip(exact).zip(bounds) {
         let error = (f64::from(*a) - b).abs();
