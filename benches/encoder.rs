@@ -1,5 +1,6 @@
 //! Speed of the encoder: stock candle against the kernels in f32, bf16 and 8-bit integers, on the
-//! same random weights, interleaved in one run.
+//! same random weights, interleaved in one run. `held` is f32 too, of the same weights rounded to what bf16 holds, as those of
+//! models that are stored in bf16 or in 8-bit integers are: tiles multiply them in parts.
 //!
 //! ```text
 //! RAYON_NUM_THREADS=1 cargo bench --bench encoder
@@ -57,8 +58,10 @@ fn config(layers: usize) -> Result<EncoderConfig, Box<dyn Error>> {
     Ok(EncoderConfig::from_json(json.as_bytes())?)
 }
 
+type Tensors = HashMap<String, Tensor>;
+
 /// Random weights of the size that training gives them.
-fn weights(config: &EncoderConfig) -> Result<VarBuilder<'static>, Box<dyn Error>> {
+fn weights(config: &EncoderConfig) -> Result<Tensors, Box<dyn Error>> {
     let mut tensors = HashMap::new();
     for (name, shape) in expected_tensors(config) {
         let tensor = if name.contains("LayerNorm.weight") {
@@ -68,7 +71,20 @@ fn weights(config: &EncoderConfig) -> Result<VarBuilder<'static>, Box<dyn Error>
         };
         tensors.insert(name, tensor);
     }
-    Ok(VarBuilder::from_tensors(tensors, DType::F32, &Device::Cpu))
+    Ok(tensors)
+}
+
+/// The same, rounded to bf16.
+fn rounded(tensors: &Tensors) -> Result<Tensors, Box<dyn Error>> {
+    let round = |tensor: &Tensor| tensor.to_dtype(DType::BF16)?.to_dtype(DType::F32);
+    let each = tensors
+        .iter()
+        .map(|(name, t)| Ok((name.clone(), round(t)?)));
+    each.collect()
+}
+
+fn view(tensors: Tensors) -> VarBuilder<'static> {
+    VarBuilder::from_tensors(tensors, DType::F32, &Device::Cpu)
 }
 
 /// Operations of all products of a pass: two per multiply-add.
@@ -154,7 +170,7 @@ impl Kernel for TilePeak {
         };
         let words = shape.steps * TILE_ROWS;
         let (a, b) = (
-            vec![0u32; shape.rows() * words],
+            vec![0u32; shape.rows() * words * self.kind.parts()],
             vec![0u32; words * TILE_COLUMNS],
         );
         let mut out = vec![0u32; shape.rows() * TILE_COLUMNS];
@@ -165,7 +181,7 @@ impl Kernel for TilePeak {
             for _ in 0..self.turns {
                 let a = Grid {
                     start: a.as_ptr(),
-                    stride: words,
+                    stride: words * self.kind.parts(),
                 };
                 let b = Grid {
                     start: b.as_ptr(),
@@ -181,7 +197,7 @@ impl Kernel for TilePeak {
         }
         black_box(&out);
         let per_word = match self.kind {
-            TileKind::Bf16 => 4,
+            TileKind::Bf16 | TileKind::Parts => 4,
             TileKind::Bytes => 8,
         };
         let operations = self.turns * out.len() * words * per_word;
@@ -242,12 +258,14 @@ fn main() -> Result<(), Box<dyn Error>> {
         peaks[2] / 1e9
     );
     println!(
-        "layers  batch  length  candle ms   f32 ms  bf16 ms  int8 ms  f32/candle  bf16/f32  \
+        "layers  batch  length  candle ms   f32 ms  held ms  bf16 ms  int8 ms  f32/candle  held/f32  bf16/f32  \
          int8/f32  %peak f32  bf16  int8"
     );
     for layers in LAYERS {
         let config = config(layers)?;
-        let vb = weights(&config)?;
+        let tensors = weights(&config)?;
+        let held = Bert::frozen(&view(rounded(&tensors)?), &config, Precision::F32)?;
+        let vb = view(tensors);
         let stock = Bert::stock(&vb, &config)?;
         let [exact, halves, integers] =
             PRECISIONS.map(|precision| Bert::frozen(&vb, &config, precision));
@@ -265,18 +283,20 @@ fn main() -> Result<(), Box<dyn Error>> {
                 .map(|n| (0..*n).map(|i| (i * 37 % 4000) as u32).collect())
                 .collect();
             let ids: Vec<&[u32]> = ids.iter().map(Vec::as_slice).collect();
-            let t = medians(&[&stock, &exact, &halves, &integers], &ids)?;
+            let t = medians(&[&stock, &exact, &halves, &integers, &held], &ids)?;
             let work = operations(&config, &lengths);
             let reached = |which: usize| 100.0 * work / t[which + 1] / peaks[which];
             println!(
-                "{layers:6}  {:5}  {name:>6}  {:9.2}  {:7.2}  {:7.2}  {:7.2}  {:10.2}  {:8.2}  \
-                 {:8.2}  {:8.0}%  {:3.0}%  {:3.0}%",
+                "{layers:6}  {:5}  {name:>6}  {:9.2}  {:7.2}  {:7.2}  {:7.2}  {:7.2}  {:10.2}  {:8.2}  \
+                 {:8.2}  {:8.2}  {:8.0}%  {:3.0}%  {:3.0}%",
                 lengths.len(),
                 t[0] * 1e3,
                 t[1] * 1e3,
+                t[4] * 1e3,
                 t[2] * 1e3,
                 t[3] * 1e3,
                 t[0] / t[1],
+                t[1] / t[4],
                 t[1] / t[2],
                 t[1] / t[3],
                 reached(0),

@@ -23,8 +23,8 @@ use clock::Taken;
 use serde::Deserialize;
 use serde_json::json;
 use stance::encoder::bert::Bert;
-use stance::encoder::cpu::Precision;
 use stance::encoder::device::{DeviceChoice, set_tensor_cores};
+use stance::encoder::dtype::DtypeChoice;
 use stance::encoder::files::Folder;
 use stance::encoder::load::EncoderParts;
 use stance::encoder::{Encoder, EncoderError};
@@ -39,7 +39,7 @@ struct Request {
     states: Option<PathBuf>,
 }
 
-fn load(folder: &str, form: &str, device: &Device) -> Result<Bert, Box<dyn Error>> {
+fn load(folder: &str, form: &str, device: &Device) -> Result<Box<dyn Encoder>, Box<dyn Error>> {
     if form == "int8" && !device.is_cpu() {
         return Err("`int8` has kernels on the CPU alone: take f32, tf32 or bf16".into());
     }
@@ -48,17 +48,18 @@ fn load(folder: &str, form: &str, device: &Device) -> Result<Bert, Box<dyn Error
     }
     set_tensor_cores(form == "tf32");
     let parts = EncoderParts::load(&Folder::new(folder), device)?;
-    let (weights, config) = (&parts.weights, &parts.config);
-    Ok(match form {
-        "f32" | "tf32" => Bert::frozen(weights, config, Precision::F32)?,
-        "bf16" => Bert::frozen(weights, config, Precision::Bf16)?,
-        "int8" => Bert::frozen(weights, config, Precision::Int8)?,
-        "stock" => Bert::stock(weights, config)?,
+    let choice = match form {
+        "f32" | "tf32" => DtypeChoice::F32,
+        "bf16" => DtypeChoice::Bf16,
+        "int8" => DtypeChoice::Int8,
+        "stock" => return Ok(Box::new(Bert::stock(&parts.weights, &parts.config)?)),
         other => return Err(format!("`{other}` is not f32, tf32, bf16, int8 or stock").into()),
-    })
+    };
+    // As every command loads it: weights that are stored as integers may stay so.
+    Ok(parts.encoder_as(choice)?.0)
 }
 
-fn answer(encoder: &Bert, line: &str) -> Result<Taken, Box<dyn Error>> {
+fn answer(encoder: &dyn Encoder, line: &str) -> Result<Taken, Box<dyn Error>> {
     let request: Request = serde_json::from_str(line)?;
     let sequences: Vec<&[u32]> = request.sequences.iter().map(Vec::as_slice).collect();
     let (states, taken) = clock::timed(|| -> Result<_, EncoderError> {
@@ -88,7 +89,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let encoder = load(&folder, &form, &device)?;
     let mut out = std::io::stdout().lock();
     for line in std::io::stdin().lock().lines() {
-        let Taken { wall, cpu } = answer(&encoder, &line?)?;
+        let Taken { wall, cpu } = answer(encoder.as_ref(), &line?)?;
         writeln!(out, "{}", json!({ "seconds": wall, "cpu": cpu }))?;
         out.flush()?;
     }

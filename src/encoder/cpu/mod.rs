@@ -1,8 +1,8 @@
 //! The encoder on a CPU, without stock candle: packed weights, fused layers, and kernels chosen
 //! by what the processor can do.
 //!
-//! [`simd`] abstracts the instruction sets; [`pack`], [`quantise`], [`gemm`], [`tiles`] and
-//! [`epilogue`] multiply; [`attention`], [`norm`] and [`math`] are the rest of a layer;
+//! [`simd`] abstracts the instruction sets; [`pack`], [`quantise`], [`microkernel`], [`gemm`], [`tiles`]
+//! and [`epilogue`] multiply; [`attention`], [`norm`] and [`math`] are the rest of a layer;
 //! [`stack`] runs the layers of a BERT, with a [`crew`] where the text is short, and [`train`] the same
 //! with a way back.
 //!
@@ -20,6 +20,7 @@ pub mod epilogue;
 pub mod gemm;
 pub mod heads;
 pub mod math;
+pub mod microkernel;
 pub mod model;
 pub mod norm;
 pub mod pack;
@@ -29,6 +30,7 @@ pub mod stack;
 pub mod strassen;
 pub mod tiles;
 pub mod train;
+pub mod words;
 
 #[cfg(test)]
 mod tests;

@@ -5,8 +5,9 @@
 //! from the middle between the least and the largest (asymmetric quantisation: Krishnamoorthi 2018,
 //! arXiv 1806.08342), and what the middle adds to a product is the weights' sum times it.
 
-use super::pack::{Packed, Precision, Words};
+use super::pack::{Packed, Precision};
 use super::simd::{Kernel, Level, MAX_LANES, Simd, TILE_PARTS, TILE_ROWS, load_up_to};
+use super::words::Words;
 
 /// A scale and what values are multiplied with to be quantised by it.
 pub struct Inverse {

@@ -16,9 +16,11 @@
 //! a few units more in the last place than that of the rule, and depends in that place on the row beside it.
 
 use super::epilogue::{Epilogue, holds};
-use super::gemm::{Ahead, Tile, add_tile, strips};
-use super::pack::{Packed, Precision, Words};
+use super::gemm::Tile;
+use super::microkernel::{Ahead, add_tile, strips};
+use super::pack::{Packed, Precision};
 use super::simd::{Kernel, Level, Simd};
+use super::words::Words;
 
 /// Rows from which on this takes less time than the rule: fewer are multiplied faster than the sums of the weights
 /// are read.

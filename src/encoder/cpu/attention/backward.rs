@@ -2,7 +2,7 @@
 //! `FlashAttention` does (Dao et al. 2022, arXiv 2205.14135).
 
 use super::{Task, copy, exponentials, gather, product, scores, transpose};
-use crate::encoder::cpu::gemm::strips;
+use crate::encoder::cpu::microkernel::strips;
 use crate::encoder::cpu::simd::{Kernel, Simd};
 
 /// Queries that are taken together.

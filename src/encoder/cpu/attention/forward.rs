@@ -1,7 +1,7 @@
 //! The context of a head, in f32.
 
 use super::{Task, copy, exponentials, gather, product, scores, transpose};
-use crate::encoder::cpu::gemm::strips;
+use crate::encoder::cpu::microkernel::strips;
 use crate::encoder::cpu::simd::{Kernel, Simd};
 
 /// Writes the head's columns of the context `[tokens, hidden]`.

@@ -1,7 +1,7 @@
 //! The context of a head, with both products in bf16 and the softmax in f32.
 
 use super::{Head, Task, copy, exponentials, gather, transpose};
-use crate::encoder::cpu::gemm::{strips, tile_bf16};
+use crate::encoder::cpu::microkernel::{strips, tile_bf16};
 use crate::encoder::cpu::simd::{Kernel, MAX_LANES, Simd};
 
 /// Rows of bf16 two by two: each word of `to` is a value of a row, and below it, in the upper half,

@@ -11,8 +11,8 @@ pub mod forward;
 pub mod forward_bf16;
 pub mod forward_tiles;
 
-use super::gemm::tile;
 use super::math::exp_below;
+use super::microkernel::tile;
 use super::simd::{Simd, load_up_to, store_up_to};
 
 /// Where one head of one sequence lies in a packed `[tokens, 3 · hidden]` matrix of queries, keys
