@@ -4,7 +4,10 @@ use std::collections::HashMap;
 use std::fmt::Write;
 
 use crate::error::EvalError;
-use crate::metrics::{McNemar, PairedDifference, Resampling, Scores, mcnemar, paired_bootstrap};
+use crate::metrics::{
+    LogLikelihoodChange, McNemar, PairedDifference, Resampling, Scores, log_likelihood_change,
+    mcnemar, paired_bootstrap,
+};
 use crate::run::{RunResult, TaskResult};
 
 /// What differs between two runs on one task.
@@ -20,6 +23,8 @@ pub struct TaskComparison {
     pub difference: PairedDifference,
     /// `McNemar`'s test on the same rows.
     pub mcnemar: McNemar,
+    /// What becomes of the right class's probability on the same rows.
+    pub log_likelihood: LogLikelihoodChange,
 }
 
 /// Compares the models of two runs on every task that both have with the same data. The
@@ -100,6 +105,8 @@ fn compare_task(
     let rows: Vec<usize> = (0..one.len()).collect();
     let difference = paired_bootstrap(&one, &other, first.metric, &documents, resampling)
         .ok_or_else(|| "no rows in common".to_owned())?;
+    let log_likelihood =
+        log_likelihood_change(&one, &other).ok_or_else(|| "no rows in common".to_owned())?;
     let value = |scores| first.metric.compute(scores, &rows).unwrap_or(f64::NAN);
     Ok(TaskComparison {
         task: first.task.clone(),
@@ -110,6 +117,7 @@ fn compare_task(
             rows.iter()
                 .map(|&row| (one.correct(row), other.correct(row))),
         ),
+        log_likelihood,
     })
 }
 
@@ -122,15 +130,24 @@ pub fn comparison_table(compared: &[TaskComparison], skipped: &[String]) -> Stri
         .unwrap_or(4)
         .max(4);
     let mut out = format!(
-        "{:width$}  {:>6}  {:>6}  {:>6}  {:>7}  {:>17}  {:>6}  {:>13}  {:>6}\n",
-        "task", "rows", "first", "second", "change", "95 % interval", "p", "only one right", "p"
+        "{:width$}  {:>6}  {:>6}  {:>6}  {:>7}  {:>17}  {:>6}  {:>13}  {:>6}  {:>15}\n",
+        "task",
+        "rows",
+        "first",
+        "second",
+        "change",
+        "95 % interval",
+        "p",
+        "only one right",
+        "p",
+        "ln p of right"
     );
     for row in compared {
         let interval = row.difference.interval;
         // writing to a string cannot fail
         let _ = writeln!(
             out,
-            "{:width$}  {:>6}  {:>6.3}  {:>6.3}  {:>+7.3}  {:>17}  {:>6.3}  {:>14}  {:>6.3}",
+            "{:width$}  {:>6}  {:>6.3}  {:>6.3}  {:>+7.3}  {:>17}  {:>6.3}  {:>14}  {:>6.3}  {:>15}",
             row.task,
             row.rows,
             row.values[0],
@@ -139,10 +156,17 @@ pub fn comparison_table(compared: &[TaskComparison], skipped: &[String]) -> Stri
             format!("[{:+.3}, {:+.3}]", interval.low, interval.high),
             row.difference.p_value,
             format!("{} : {}", row.mcnemar.only_first, row.mcnemar.only_second),
-            row.mcnemar.p_value
+            row.mcnemar.p_value,
+            format!(
+                "{:+.4} ± {:.3}",
+                row.log_likelihood.mean, row.log_likelihood.deviation
+            )
         );
     }
-    out.push_str("p: paired bootstrap over documents, then McNemar's exact test over rows\n");
+    out.push_str(
+        "p: paired bootstrap over documents, then McNemar's exact test over rows; ln p of right: change of the \
+         logarithm of the right class's probability, mean and standard deviation over rows\n",
+    );
     for reason in skipped {
         let _ = writeln!(out, "not compared: {reason}");
     }

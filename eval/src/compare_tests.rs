@@ -76,7 +76,10 @@ fn a_better_run_is_seen_as_one() {
         (10, 40)
     );
     assert!(task.difference.p_value < 0.01 && task.mcnemar.p_value < 0.001);
-    assert!(comparison_table(&compared, &skipped).contains("10 : 40"));
+    assert!(task.log_likelihood.mean > 0.0 && task.log_likelihood.deviation > 0.0);
+    let table = comparison_table(&compared, &skipped);
+    assert!(table.contains("10 : 40"));
+    assert!(table.contains(&format!("{:+.4} ± ", task.log_likelihood.mean)));
 }
 
 #[test]

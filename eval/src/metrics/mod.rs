@@ -13,7 +13,10 @@ mod selective;
 
 pub use bootstrap::{Interval, Resampling};
 pub use confusion::{ClassReport, Confusion};
-pub use paired::{McNemar, PairedDifference, mcnemar, paired_bootstrap};
+pub use paired::{
+    LogLikelihoodChange, McNemar, PairedDifference, log_likelihood_change, mcnemar,
+    paired_bootstrap,
+};
 pub use probability::{
     ECE_BINS, ReliabilityBin, brier, ece_floor, ece_p_value, expected_calibration_error,
     reliability,

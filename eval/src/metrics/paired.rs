@@ -82,6 +82,47 @@ pub fn mcnemar(pairs: impl IntoIterator<Item = (bool, bool)>) -> McNemar {
     }
 }
 
+/// How the natural logarithm of the right class's probability changes from one system to another: what macro-F1, which
+/// rows beside a boundary move alone, does not see of a small difference.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct LogLikelihoodChange {
+    /// Mean over rows, second minus first: the first system's log loss minus the second's.
+    pub mean: f64,
+    /// Standard deviation over rows, of the population.
+    pub deviation: f64,
+}
+
+/// The least probability of [`log_likelihood_change`]: runs store five digits.
+const LEAST_PROBABILITY: f64 = 1e-5;
+
+/// Compares the probabilities that two systems give the right class of the same rows; `None` without rows.
+///
+/// # Panics
+/// When the two systems answered different numbers of rows.
+pub fn log_likelihood_change(first: &Scores, second: &Scores) -> Option<LogLikelihoodChange> {
+    assert_eq!(
+        first.len(),
+        second.len(),
+        "paired systems answer the same rows"
+    );
+    if first.is_empty() {
+        return None;
+    }
+    let log = |scores: &Scores, row: usize| {
+        let right = scores.probabilities(row)[scores.gold(row)];
+        right.max(LEAST_PROBABILITY).ln()
+    };
+    let rows = first.len() as f64;
+    let changes = |row| log(second, row) - log(first, row);
+    let mean = (0..first.len()).map(changes).sum::<f64>() / rows;
+    let square = |row| (changes(row) - mean).powi(2);
+    let variance = (0..first.len()).map(square).sum::<f64>() / rows;
+    Some(LogLikelihoodChange {
+        mean,
+        deviation: variance.sqrt(),
+    })
+}
+
 /// `min(1, 2 · P(X ≤ fewer))` for X binomial over `trials` fair coin throws.
 fn sign_test(fewer: usize, trials: usize) -> f64 {
     let mut log_choose = 0.0_f64;
@@ -127,6 +168,23 @@ mod tests {
         );
         let same = test(&weak, &weak);
         assert!((same.difference, same.p_value) == (0.0, 1.0), "{same:?}");
+    }
+
+    #[test]
+    fn the_right_class_s_probability_is_followed() {
+        let of = |right: &[f64]| {
+            let mut scores = Scores::new(2);
+            for p in right {
+                scores.push(0, &[*p, 1.0 - p], false);
+            }
+            scores
+        };
+        let change = log_likelihood_change(&of(&[0.5, 0.5]), &of(&[0.25, 1.0])).unwrap();
+        assert!(change.mean.abs() < 1e-12);
+        assert!((change.deviation - 2f64.ln()).abs() < 1e-12);
+        let change = log_likelihood_change(&of(&[0.5]), &of(&[0.0])).unwrap();
+        assert!((change.mean - (1e-5f64 / 0.5).ln()).abs() < 1e-12);
+        assert_eq!(log_likelihood_change(&of(&[]), &of(&[])), None);
     }
 
     #[test]
