@@ -82,9 +82,10 @@ pub unsafe fn release() {
     unsafe { asm!("tilerelease", options(nostack, nomem)) }
 }
 
-/// Products of one tile of rows, or of two, by two tiles of columns.
+/// Products of one tile of rows, or of two, by two tiles of columns: a step of the rows is so many bytes long, and what comes behind
+/// its first tile is multiplied by the instructions in brackets.
 macro_rules! product {
-    ($name:ident, $two:ident, $dot:literal) => {
+    ($name:ident, $two:ident, $dot:literal, $bytes:literal, [$($further:literal,)*], [$($further_two:literal,)*]) => {
         /// One tile of rows.
         #[inline(always)]
         unsafe fn $name(steps: usize, a: Grid, b: Grid, c: GridMut) {
@@ -99,7 +100,8 @@ macro_rules! product {
                     concat!($dot, " tmm0, tmm4, tmm6"),
                     "tileloadd tmm7, [{b} + {ldb} + 64]",
                     concat!($dot, " tmm1, tmm4, tmm7"),
-                    "add {a}, 64",
+                    $($further,)*
+                    concat!("add {a}, ", $bytes),
                     "add {b}, {step}",
                     "dec {steps}",
                     "jnz 2b",
@@ -113,7 +115,8 @@ macro_rules! product {
                     step = in(reg) 4 * TILE_ROWS * b.stride,
                     c = in(reg) c.start,
                     ldc = in(reg) 4 * c.stride,
-                    out("tmm0") _, out("tmm1") _, out("tmm4") _, out("tmm6") _, out("tmm7") _,
+                    out("tmm0") _, out("tmm1") _, out("tmm4") _, out("tmm5") _,
+                    out("tmm6") _, out("tmm7") _,
                     options(nostack),
                 );
             }
@@ -138,8 +141,9 @@ macro_rules! product {
                     "tileloadd tmm5, [{below} + {lda}]",
                     concat!($dot, " tmm2, tmm5, tmm6"),
                     concat!($dot, " tmm3, tmm5, tmm7"),
-                    "add {a}, 64",
-                    "add {below}, 64",
+                    $($further_two,)*
+                    concat!("add {a}, ", $bytes),
+                    concat!("add {below}, ", $bytes),
                     "add {b}, {step}",
                     "dec {steps}",
                     "jnz 2b",
@@ -166,105 +170,36 @@ macro_rules! product {
     };
 }
 
-/// One tile of rows of parts.
-#[inline(always)]
-unsafe fn one_of_parts(steps: usize, a: Grid, b: Grid, c: GridMut) {
-    // SAFETY: the caller's.
-    unsafe {
-        asm!(
-            "tilezero tmm0",
-            "tilezero tmm1",
-            "2:",
-            "tileloadd tmm4, [{a} + {lda}]",
-            "tileloadd tmm6, [{b} + {ldb}]",
-            "tdpbf16ps tmm0, tmm4, tmm6",
-            "tileloadd tmm7, [{b} + {ldb} + 64]",
-            "tdpbf16ps tmm1, tmm4, tmm7",
-            "tileloadd tmm5, [{a} + {lda} + 64]",
-            "tdpbf16ps tmm0, tmm5, tmm6",
-            "tdpbf16ps tmm1, tmm5, tmm7",
-            "tileloadd tmm4, [{a} + {lda} + 128]",
-            "tdpbf16ps tmm0, tmm4, tmm6",
-            "tdpbf16ps tmm1, tmm4, tmm7",
-            "add {a}, 192",
-            "add {b}, {step}",
-            "dec {steps}",
-            "jnz 2b",
-            "tilestored [{c} + {ldc}], tmm0",
-            "tilestored [{c} + {ldc} + 64], tmm1",
-            steps = inout(reg) steps => _,
-            a = inout(reg) a.start => _,
-            lda = in(reg) 4 * a.stride,
-            b = inout(reg) b.start => _,
-            ldb = in(reg) 4 * b.stride,
-            step = in(reg) 4 * TILE_ROWS * b.stride,
-            c = in(reg) c.start,
-            ldc = in(reg) 4 * c.stride,
-            out("tmm0") _, out("tmm1") _, out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
-            options(nostack),
-        );
-    }
-}
-
-/// Two tiles of rows of parts.
-#[inline(always)]
-unsafe fn two_of_parts(steps: usize, a: Grid, b: Grid, c: GridMut) {
-    // SAFETY: the caller's.
-    unsafe {
-        asm!(
-            "tilezero tmm0",
-            "tilezero tmm1",
-            "tilezero tmm2",
-            "tilezero tmm3",
-            "2:",
-            "tileloadd tmm4, [{a} + {lda}]",
-            "tileloadd tmm6, [{b} + {ldb}]",
-            "tdpbf16ps tmm0, tmm4, tmm6",
-            "tileloadd tmm7, [{b} + {ldb} + 64]",
-            "tdpbf16ps tmm1, tmm4, tmm7",
-            "tileloadd tmm5, [{below} + {lda}]",
-            "tdpbf16ps tmm2, tmm5, tmm6",
-            "tdpbf16ps tmm3, tmm5, tmm7",
-            "tileloadd tmm4, [{a} + {lda} + 64]",
-            "tdpbf16ps tmm0, tmm4, tmm6",
-            "tdpbf16ps tmm1, tmm4, tmm7",
-            "tileloadd tmm5, [{below} + {lda} + 64]",
-            "tdpbf16ps tmm2, tmm5, tmm6",
-            "tdpbf16ps tmm3, tmm5, tmm7",
-            "tileloadd tmm4, [{a} + {lda} + 128]",
-            "tdpbf16ps tmm0, tmm4, tmm6",
-            "tdpbf16ps tmm1, tmm4, tmm7",
-            "tileloadd tmm5, [{below} + {lda} + 128]",
-            "tdpbf16ps tmm2, tmm5, tmm6",
-            "tdpbf16ps tmm3, tmm5, tmm7",
-            "add {a}, 192",
-            "add {below}, 192",
-            "add {b}, {step}",
-            "dec {steps}",
-            "jnz 2b",
-            "tilestored [{c} + {ldc}], tmm0",
-            "tilestored [{c} + {ldc} + 64], tmm1",
-            "tilestored [{low} + {ldc}], tmm2",
-            "tilestored [{low} + {ldc} + 64], tmm3",
-            steps = inout(reg) steps => _,
-            a = inout(reg) a.start => _,
-            below = inout(reg) a.start.add(TILE_ROWS * a.stride) => _,
-            lda = in(reg) 4 * a.stride,
-            b = inout(reg) b.start => _,
-            ldb = in(reg) 4 * b.stride,
-            step = in(reg) 4 * TILE_ROWS * b.stride,
-            c = in(reg) c.start,
-            low = in(reg) c.start.add(TILE_ROWS * c.stride),
-            ldc = in(reg) 4 * c.stride,
-            out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
-            out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
-            options(nostack),
-        );
-    }
-}
-
-product!(one_of_bf16, two_of_bf16, "tdpbf16ps");
-product!(one_of_bytes, two_of_bytes, "tdpbsud");
+product!(one_of_bf16, two_of_bf16, "tdpbf16ps", 64, [], []);
+product!(one_of_bytes, two_of_bytes, "tdpbsud", 64, [], []);
+product!(
+    one_of_parts,
+    two_of_parts,
+    "tdpbf16ps",
+    192,
+    [
+        "tileloadd tmm5, [{a} + {lda} + 64]",
+        "tdpbf16ps tmm0, tmm5, tmm6",
+        "tdpbf16ps tmm1, tmm5, tmm7",
+        "tileloadd tmm4, [{a} + {lda} + 128]",
+        "tdpbf16ps tmm0, tmm4, tmm6",
+        "tdpbf16ps tmm1, tmm4, tmm7",
+    ],
+    [
+        "tileloadd tmm4, [{a} + {lda} + 64]",
+        "tdpbf16ps tmm0, tmm4, tmm6",
+        "tdpbf16ps tmm1, tmm4, tmm7",
+        "tileloadd tmm5, [{below} + {lda} + 64]",
+        "tdpbf16ps tmm2, tmm5, tmm6",
+        "tdpbf16ps tmm3, tmm5, tmm7",
+        "tileloadd tmm4, [{a} + {lda} + 128]",
+        "tdpbf16ps tmm0, tmm4, tmm6",
+        "tdpbf16ps tmm1, tmm4, tmm7",
+        "tileloadd tmm5, [{below} + {lda} + 128]",
+        "tdpbf16ps tmm2, tmm5, tmm6",
+        "tdpbf16ps tmm3, tmm5, tmm7",
+    ]
+);
 
 /// [`super::Simd::multiply_tiles`].
 ///
