@@ -103,10 +103,10 @@ fn compare_task(
     let mut documents: Vec<Vec<usize>> = documents.into_values().collect();
     documents.sort();
     let rows: Vec<usize> = (0..one.len()).collect();
-    let difference = paired_bootstrap(&one, &other, first.metric, &documents, resampling)
+    let difference = paired_bootstrap(&one, &other, first.metric, &documents, resampling);
+    let (difference, log_likelihood) = difference
+        .zip(log_likelihood_change(&one, &other))
         .ok_or_else(|| "no rows in common".to_owned())?;
-    let log_likelihood =
-        log_likelihood_change(&one, &other).ok_or_else(|| "no rows in common".to_owned())?;
     let value = |scores| first.metric.compute(scores, &rows).unwrap_or(f64::NAN);
     Ok(TaskComparison {
         task: first.task.clone(),

@@ -238,7 +238,7 @@ pub fn multiply_halves<E: Epilogue>(
     bias: &[f32],
     epilogue: &mut E,
 ) {
-    assert!(packed.takes_bf16());
+    assert!(packed.takes_bf16() && x.in_parts == packed.in_parts);
     let part = 0..packed.panels();
     run(Operand::Bf16(x), rows, packed, part, bias, epilogue);
 }

@@ -49,25 +49,6 @@ impl Precision {
     }
 }
 
-/// How the words of a matrix are stored.
-#[derive(Clone, Copy)]
-struct Form {
-    precision: Precision,
-    /// See [`Packed`].
-    in_parts: bool,
-}
-
-impl Form {
-    fn per_word(self) -> usize {
-        let stored = if self.in_parts {
-            Precision::Bf16
-        } else {
-            self.precision
-        };
-        stored.per_word()
-    }
-}
-
 /// A matrix `[outputs, inputs]` in panels.
 pub struct Packed {
     pub(super) level: Level,
@@ -89,13 +70,20 @@ pub struct Packed {
 }
 
 impl Packed {
-    fn empty(level: Level, form: Form, outputs: usize, inputs: usize) -> Self {
-        let groups = inputs.div_ceil(form.per_word());
+    /// Room for a matrix that is multiplied in `precision` and whose words hold `stored`: another where that is in parts.
+    fn empty(
+        level: Level,
+        precision: Precision,
+        stored: Precision,
+        outputs: usize,
+        inputs: usize,
+    ) -> Self {
+        let groups = inputs.div_ceil(stored.per_word());
         let padded = outputs.next_multiple_of(2 * level.lanes());
         Self {
             level,
-            precision: form.precision,
-            in_parts: form.in_parts,
+            precision,
+            in_parts: stored != precision,
             outputs,
             inputs,
             groups,
@@ -155,12 +143,13 @@ impl Packed {
     /// Packs a matrix by panels: `fill` gets the channels of each, its words, its scales and its sums.
     fn by_panels(
         level: Level,
-        form: Form,
+        precision: Precision,
+        stored: Precision,
         outputs: usize,
         inputs: usize,
         fill: impl Fn(Range<usize>, &mut [u32], &mut [f32], &mut [f32]) + Sync,
     ) -> Self {
-        let mut out = Self::empty(level, form, outputs, inputs);
+        let mut out = Self::empty(level, precision, stored, outputs, inputs);
         let (width, groups) = (2 * level.lanes(), out.groups);
         if out.words.as_slice().is_empty() {
             return out;
@@ -191,35 +180,29 @@ impl Packed {
         // Parts are multiplied by whole tiles alone.
         let in_parts = precision == Precision::F32
             && level.multiplies_tiles()
+            && inputs > 0
             && inputs.is_multiple_of(2 * TILE_ROWS)
-            && (0..outputs).all(|o| row(o).into().fits_bf16());
-        let form = Form {
-            precision,
-            in_parts,
-        };
-        let per_word = form.per_word();
+            && (0..outputs)
+                .into_par_iter()
+                .all(|o| row(o).into().fits_bf16());
+        let stored = if in_parts { Precision::Bf16 } else { precision };
         let fill =
             |channels: Range<usize>, words: &mut [u32], scales: &mut [f32], sums: &mut [f32]| {
                 let mut space = vec![0.0; inputs];
                 // One row in fewer bits; those that are rounded up are zeros.
-                let mut packed = vec![0u32; inputs.div_ceil(64) * 64 / per_word];
+                let mut packed = vec![0u32; inputs.div_ceil(64) * 64 / stored.per_word()];
                 for (c, ((channel, scale), sum)) in channels.zip(scales).zip(sums).enumerate() {
                     let row = row(channel).into();
-                    match (precision, row) {
-                        (Precision::F32, Row::Integers(bytes, of)) if in_parts => {
-                            *scale = of;
-                            for (x, byte) in space.iter_mut().zip(bytes) {
-                                *x = f32::from(*byte as i8);
-                            }
-                            bf16_row(level, &space, &mut packed);
-                        }
-                        (Precision::F32, Row::Floats(x)) if in_parts => {
-                            bf16_row(level, x, &mut packed);
-                        }
+                    match (stored, row) {
                         (Precision::F32, _) => {
                             for (word, x) in packed.iter_mut().zip(row.values(&mut space)) {
                                 *word = x.to_bits();
                             }
+                        }
+                        (Precision::Bf16, Row::Integers(bytes, of)) if in_parts => {
+                            *scale = of;
+                            let integers = Row::Integers(bytes, 1.0);
+                            bf16_row(level, integers.values(&mut space), &mut packed);
                         }
                         (Precision::Bf16, _) => {
                             bf16_row(level, row.values(&mut space), &mut packed);
@@ -239,12 +222,15 @@ impl Packed {
                             }
                         }
                     }
-                    for (i, word) in packed[..inputs.div_ceil(per_word)].iter().enumerate() {
+                    for (i, word) in packed[..inputs.div_ceil(stored.per_word())]
+                        .iter()
+                        .enumerate()
+                    {
                         words[i * width + c] = *word;
                     }
                 }
             };
-        Self::by_panels(level, form, outputs, inputs, fill)
+        Self::by_panels(level, precision, stored, outputs, inputs, fill)
     }
 
     /// Packs a matrix whose row `i`, `outputs` long, holds the weights of input `i`.
@@ -284,11 +270,7 @@ impl Packed {
                     }),
                 }
             };
-        let form = Form {
-            precision,
-            in_parts: false,
-        };
-        Self::by_panels(level, form, outputs, inputs, fill)
+        Self::by_panels(level, precision, precision, outputs, inputs, fill)
     }
 }
 

@@ -208,14 +208,14 @@ pub struct Rows {
     /// Words from row to row.
     pub(super) stride: usize,
     /// Whether they are [`TILE_PARTS`] parts of bf16.
-    in_parts: bool,
+    pub(super) in_parts: bool,
     /// One per row of integers; none for bf16.
     pub(super) quantised: Vec<Quantised>,
 }
 
 impl Rows {
-    /// Makes room for `rows` rows that these weights, which are not f32 or in parts, are multiplied with; they hold
-    /// whatever they do.
+    /// Makes room for `rows` rows that these weights, of fewer bits than f32 or in parts, are multiplied with; they
+    /// hold whatever they do.
     pub fn shape(&mut self, packed: &Packed, rows: usize) {
         let parts = if packed.in_parts { TILE_PARTS } else { 1 };
         self.stride = packed.groups.next_multiple_of(16) * parts;
@@ -249,8 +249,8 @@ impl Rows {
         2 * self.stride / if self.in_parts { TILE_PARTS } else { 1 }
     }
 
-    /// Takes up the rows of `x`, each `ld` after the one before, as these weights, which are not f32 or in parts, ask
-    /// for.
+    /// Takes up the rows of `x`, each `ld` after the one before, as these weights, of fewer bits than f32 or in parts,
+    /// ask for.
     pub fn fill(&mut self, packed: &Packed, x: &[f32], ld: usize, rows: usize) {
         let (level, width) = (packed.level, packed.inputs);
         self.shape(packed, rows);
